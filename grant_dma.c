@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * grant_dma.c - dma_map_ops that turn buffers into grant references
+ *
+ * An address for the device is
+ *
+ *	bit 63		1: this is a grant
+ *	bits 12 to 62	grant reference; consecutive pages of a buffer have
+ *			consecutive references
+ *	bits 0 to 11	offset in the page
+ *
+ * Every mapping is a slot of the window (window.c): the buffer is copied in
+ * when it is mapped and copied out when it is unmapped, as swiotlb does, also
+ * in that a device that writes less than the whole buffer leaves the rest as
+ * it was.  So the device sees a buffer and nothing beside it, whatever else is
+ * in the same page, and a device that keeps a mapping keeps nothing but bounce
+ * memory.
+ *
+ * Mapping fails only when the window is full.  That is no error of the I/O:
+ * virtio drivers keep the request and try again when others have completed.
+ */
+
+#include <linux/dma-mapping.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+
+#include "grant_dma.h"
+#include "xen_virtio_front.h"
+
+static struct grant_dma *to_grant_dma(struct device *dev)
+{
+	struct xvf_device *xvf = dev_get_drvdata(dev);
+
+	return xvf->gdma;
+}
+
+/* Buffers are at most this large, so that many of them fit in the window. */
+static size_t max_mapping(const struct grant_dma *gdma)
+{
+	size_t size = gdma->max_chunks * GRANT_DMA_CHUNK_SIZE / 256;
+
+	return clamp_t(size_t, rounddown_pow_of_two(size), XEN_PAGE_SIZE,
+		       GRANT_DMA_CHUNK_SIZE);
+}
+
+static void slot_fill(struct grant_dma_slot *slot, phys_addr_t phys,
+		      size_t size)
+{
+	for (;; slot++) {
+		slot->orig = phys;
+		slot->left = size;
+		if (size <= GRANT_DMA_GRANULE)
+			break;
+		phys += GRANT_DMA_GRANULE;
+		size -= GRANT_DMA_GRANULE;
+	}
+}
+
+static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
+{
+	struct grant_dma *gdma = to_grant_dma(dev);
+	unsigned long off;
+
+	if (unlikely(dir == DMA_NONE || !size))
+		return DMA_MAPPING_ERROR;
+
+	off = grant_dma_window_alloc(gdma, size);
+	if (unlikely(off == GRANT_DMA_NO_SLOT))
+		return DMA_MAPPING_ERROR;
+
+	slot_fill(grant_dma_window_slot(gdma, off), phys, size);
+	this_cpu_inc(gdma->stats->maps);
+	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
+		/* Also before the device writes: it may write less. */
+		memcpy(grant_dma_window_ptr(gdma, off), phys_to_virt(phys),
+		       size);
+		this_cpu_add(gdma->stats->bytes_in, size);
+	}
+	return gdma->base + off;
+}
+
+/*
+ * The offset in the window of a mapped range, checked: on 6.1 and 6.12 the
+ * ring reads what it unmaps back from memory that a device might write.
+ */
+static unsigned long mapped_offset(struct grant_dma *gdma, dma_addr_t addr,
+				   size_t size)
+{
+	unsigned long off = addr - gdma->base;
+	struct grant_dma_slot *slot;
+	unsigned int chunk;
+
+	chunk = off >> GRANT_DMA_CHUNK_SHIFT;
+	if (unlikely(addr < gdma->base || chunk >= gdma->max_chunks ||
+		     chunk < READ_ONCE(gdma->lowest)))
+		goto bad;
+	slot = grant_dma_window_slot(gdma, off);
+	if (unlikely(size + (off & (GRANT_DMA_GRANULE - 1)) > slot->left))
+		goto bad;
+	return off;
+bad:
+	dev_err_ratelimited(gdma->dev, "unmapping or syncing %zu bytes at %pad, which are not mapped\n",
+			    size, &addr);
+	return GRANT_DMA_NO_SLOT;
+}
+
+static void copy_out(struct grant_dma *gdma, unsigned long off, size_t size)
+{
+	struct grant_dma_slot *slot = grant_dma_window_slot(gdma, off);
+
+	memcpy(phys_to_virt(slot->orig + (off & (GRANT_DMA_GRANULE - 1))),
+	       grant_dma_window_ptr(gdma, off), size);
+	this_cpu_add(gdma->stats->bytes_out, size);
+}
+
+static void copy_in(struct grant_dma *gdma, unsigned long off, size_t size)
+{
+	struct grant_dma_slot *slot = grant_dma_window_slot(gdma, off);
+
+	memcpy(grant_dma_window_ptr(gdma, off),
+	       phys_to_virt(slot->orig + (off & (GRANT_DMA_GRANULE - 1))),
+	       size);
+	this_cpu_add(gdma->stats->bytes_in, size);
+}
+
+static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
+			    enum dma_data_direction dir, unsigned long attrs)
+{
+	struct grant_dma *gdma = to_grant_dma(dev);
+	struct grant_dma_slot *slot;
+	unsigned long off;
+	size_t mapped;
+
+	off = mapped_offset(gdma, addr, size);
+	if (unlikely(off == GRANT_DMA_NO_SLOT))
+		return;
+
+	slot = grant_dma_window_slot(gdma, off);
+	mapped = slot->left;
+	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		copy_out(gdma, off, size);
+	slot->left = 0;
+	this_cpu_inc(gdma->stats->unmaps);
+	grant_dma_window_free(gdma, off, mapped);
+}
+
+XVF_DEFINE_DMA_MAP(grant_dma_map, map_phys)
+
+static void grant_dma_unmap_sg(struct device *dev, struct scatterlist *sgl,
+			       int nents, enum dma_data_direction dir,
+			       unsigned long attrs)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		grant_dma_unmap(dev, sg_dma_address(sg), sg_dma_len(sg), dir,
+				attrs);
+}
+
+static int grant_dma_map_sg(struct device *dev, struct scatterlist *sgl,
+			    int nents, enum dma_data_direction dir,
+			    unsigned long attrs)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i) {
+		sg->dma_address = map_phys(dev, sg_phys(sg), sg->length, dir,
+					   attrs);
+		if (sg->dma_address == DMA_MAPPING_ERROR)
+			goto err_unmap;
+		sg_dma_len(sg) = sg->length;
+	}
+	return nents;
+
+err_unmap:
+	grant_dma_unmap_sg(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
+	sg_dma_len(sgl) = 0;
+	return -EIO;
+}
+
+static void grant_dma_sync_for_cpu(struct device *dev, dma_addr_t addr,
+				   size_t size, enum dma_data_direction dir)
+{
+	struct grant_dma *gdma = to_grant_dma(dev);
+	unsigned long off = mapped_offset(gdma, addr, size);
+
+	if (off != GRANT_DMA_NO_SLOT && dir != DMA_TO_DEVICE)
+		copy_out(gdma, off, size);
+}
+
+static void grant_dma_sync_for_device(struct device *dev, dma_addr_t addr,
+				      size_t size, enum dma_data_direction dir)
+{
+	struct grant_dma *gdma = to_grant_dma(dev);
+	unsigned long off = mapped_offset(gdma, addr, size);
+
+	if (off != GRANT_DMA_NO_SLOT && dir != DMA_FROM_DEVICE)
+		copy_in(gdma, off, size);
+}
+
+static void grant_dma_sync_sg_for_cpu(struct device *dev,
+				      struct scatterlist *sgl, int nents,
+				      enum dma_data_direction dir)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		grant_dma_sync_for_cpu(dev, sg_dma_address(sg),
+				       sg_dma_len(sg), dir);
+}
+
+static void grant_dma_sync_sg_for_device(struct device *dev,
+					 struct scatterlist *sgl, int nents,
+					 enum dma_data_direction dir)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		grant_dma_sync_for_device(dev, sg_dma_address(sg),
+					  sg_dma_len(sg), dir);
+}
+
+static void *grant_dma_alloc(struct device *dev, size_t size,
+			     dma_addr_t *addr, gfp_t gfp, unsigned long attrs)
+{
+	struct grant_dma *gdma = to_grant_dma(dev);
+	unsigned long off;
+	void *vaddr;
+
+	size = PAGE_ALIGN(size);
+	if (!size || size > GRANT_DMA_CHUNK_SIZE)
+		return NULL;
+
+	for (;;) {
+		off = grant_dma_window_alloc(gdma, size);
+		if (off != GRANT_DMA_NO_SLOT)
+			break;
+		if (!gfpflags_allow_blocking(gfp) ||
+		    grant_dma_window_grow(gdma))
+			return NULL;
+	}
+
+	vaddr = grant_dma_window_ptr(gdma, off);
+	memset(vaddr, 0, size);
+	*addr = gdma->base + off;
+	return vaddr;
+}
+
+static void grant_dma_free(struct device *dev, size_t size, void *vaddr,
+			   dma_addr_t addr, unsigned long attrs)
+{
+	struct grant_dma *gdma = to_grant_dma(dev);
+
+	grant_dma_window_free(gdma, addr - gdma->base, PAGE_ALIGN(size));
+}
+
+static int grant_dma_supported(struct device *dev, u64 mask)
+{
+	/* Bit 63 is part of every address. */
+	return mask == DMA_BIT_MASK(64);
+}
+
+static size_t grant_dma_max_mapping_size(struct device *dev)
+{
+	return max_mapping(to_grant_dma(dev));
+}
+
+static const struct dma_map_ops grant_dma_ops = {
+	.alloc = grant_dma_alloc,
+	.free = grant_dma_free,
+	XVF_DMA_MAP_OPS(grant_dma_map, grant_dma_unmap),
+	.map_sg = grant_dma_map_sg,
+	.unmap_sg = grant_dma_unmap_sg,
+	.sync_single_for_cpu = grant_dma_sync_for_cpu,
+	.sync_single_for_device = grant_dma_sync_for_device,
+	.sync_sg_for_cpu = grant_dma_sync_sg_for_cpu,
+	.sync_sg_for_device = grant_dma_sync_sg_for_device,
+	.dma_supported = grant_dma_supported,
+	.max_mapping_size = grant_dma_max_mapping_size,
+};
+
+int grant_dma_install(struct device *dev)
+{
+	/* In this order: setting the mask asks the operations. */
+	set_dma_ops(dev, &grant_dma_ops);
+	return dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
+}
+
+void grant_dma_uninstall(struct device *dev)
+{
+	set_dma_ops(dev, NULL);
+}
+
+void grant_dma_sum_stats(struct grant_dma *gdma, struct grant_dma_stats *sum)
+{
+	int cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		const struct grant_dma_stats *s = per_cpu_ptr(gdma->stats, cpu);
+
+		sum->maps += s->maps;
+		sum->unmaps += s->unmaps;
+		sum->bytes_in += s->bytes_in;
+		sum->bytes_out += s->bytes_out;
+		sum->exhausted += s->exhausted;
+	}
+}
+
+struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
+				   struct workqueue_struct *wq,
+				   const struct grant_dma_host *host,
+				   void *priv, unsigned int initial_pages,
+				   unsigned int max_pages)
+{
+	unsigned int max_chunks = max_pages / GRANT_DMA_CHUNK_PAGES;
+	struct grant_dma *gdma;
+	int err;
+
+	max_chunks = max(max_chunks, 1U);
+	gdma = kvzalloc(struct_size(gdma, chunks, max_chunks), GFP_KERNEL);
+	if (!gdma)
+		return ERR_PTR(-ENOMEM);
+	gdma->dev = dev;
+	gdma->otherend = otherend;
+	gdma->host = host;
+	gdma->priv = priv;
+	gdma->wq = wq;
+	gdma->max_chunks = max_chunks;
+
+	err = -ENOMEM;
+	gdma->stats = alloc_percpu(struct grant_dma_stats);
+	if (!gdma->stats)
+		goto err_free;
+	err = grant_dma_window_init(gdma);
+	if (err)
+		goto err_free_stats;
+
+	do {
+		err = grant_dma_window_grow(gdma);
+		if (err)
+			break;
+	} while ((gdma->max_chunks - gdma->lowest) * GRANT_DMA_CHUNK_PAGES <
+		 initial_pages);
+	if (gdma->lowest == gdma->max_chunks)
+		goto err_exit_window;
+	return gdma;
+
+err_exit_window:
+	grant_dma_window_exit(gdma, true);
+err_free_stats:
+	free_percpu(gdma->stats);
+err_free:
+	kvfree(gdma);
+	return ERR_PTR(err);
+}
+
+void grant_dma_destroy(struct grant_dma *gdma, bool announce)
+{
+	struct grant_dma_stats sum;
+
+	grant_dma_sum_stats(gdma, &sum);
+	if (sum.maps != sum.unmaps)
+		dev_warn(gdma->dev, "%lld buffers are still mapped\n",
+			 (long long)(sum.maps - sum.unmaps));
+	grant_dma_window_exit(gdma, announce);
+	free_percpu(gdma->stats);
+	kvfree(gdma);
+}

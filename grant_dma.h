@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * grant_dma.h - the DMA layer: guest buffers become grant references
+ *
+ * window.c owns the memory that is granted once (the window) and hands out
+ * slots of it; grant_dma.c is the dma_map_ops on top.
+ */
+
+#ifndef GRANT_DMA_H
+#define GRANT_DMA_H
+
+#include <linux/atomic.h>
+#include <linux/device.h>
+#include <linux/iova.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/workqueue.h>
+#include <xen/grant_table.h>
+#include <xen/page.h>
+#include <xen/io/virtioif.h>
+
+/* Slots are multiples of a granule: 512 bytes, so that a backend may do
+ * O_DIRECT I/O to every one of them.
+ */
+#define GRANT_DMA_GRANULE_SHIFT		9
+#define GRANT_DMA_GRANULE		(1UL << GRANT_DMA_GRANULE_SHIFT)
+
+/* The window grows by chunks.  No slot is larger than one. */
+#define GRANT_DMA_CHUNK_SHIFT		18
+#define GRANT_DMA_CHUNK_SIZE		(1UL << GRANT_DMA_CHUNK_SHIFT)
+#define GRANT_DMA_CHUNK_PAGES		(GRANT_DMA_CHUNK_SIZE >> XEN_PAGE_SHIFT)
+#define GRANT_DMA_CHUNK_GRANULES	(GRANT_DMA_CHUNK_SIZE / GRANT_DMA_GRANULE)
+
+/* What window_alloc() returns when there is no room. */
+#define GRANT_DMA_NO_SLOT		(~0UL)
+
+/**
+ * struct grant_dma_host - what the DMA layer asks of the transport
+ * @window_add: tell the backend of @nr_pages pages granted with consecutive
+ *	references from @first_ref on; returns 0 once it has mapped them, or
+ *	-errno, and then the backend has no use for them.  May sleep.
+ * @window_remove: the reverse; returns 0 once the backend has unmapped them.
+ *	May sleep.
+ * @fail: the device must not go on, @why says why.  Any context.
+ */
+struct grant_dma_host {
+	int (*window_add)(void *priv, grant_ref_t first_ref,
+			  unsigned int nr_pages);
+	int (*window_remove)(void *priv, grant_ref_t first_ref,
+			     unsigned int nr_pages);
+	void (*fail)(void *priv, const char *why);
+};
+
+/**
+ * struct grant_dma_stats - counters of one CPU
+ * @maps: mappings made
+ * @unmaps: mappings ended
+ * @bytes_in: bytes copied into the window, for the device to read
+ * @bytes_out: bytes copied out of the window
+ * @exhausted: mappings refused because the window was full
+ */
+struct grant_dma_stats {
+	u64 maps;
+	u64 unmaps;
+	u64 bytes_in;
+	u64 bytes_out;
+	u64 exhausted;
+};
+
+/**
+ * struct grant_dma_slot - where a granule of the window comes from
+ * @orig: physical address of the buffer that the granule stands for
+ * @left: bytes of the buffer from here on; 0 in the first granule of a slot
+ *	that is not mapped
+ */
+struct grant_dma_slot {
+	phys_addr_t orig;
+	u32 left;
+};
+
+/**
+ * struct grant_dma_chunk - GRANT_DMA_CHUNK_SIZE bytes of the window
+ * @pages: its pages
+ * @vaddr: their address in the kernel, NULL while the chunk is not there
+ * @slots: one entry per granule
+ * @hole: the range of the allocator that keeps an absent chunk from being
+ *	handed out
+ */
+struct grant_dma_chunk {
+	struct page **pages;
+	void *vaddr;
+	struct grant_dma_slot *slots;
+	struct iova *hole;
+};
+
+/**
+ * struct grant_dma - the DMA layer of one device
+ * @dev: the xenbus device, whose dma_map_ops these are
+ * @otherend: domain that everything is granted to
+ * @host: the transport
+ * @priv: first argument of @host's functions
+ * @iovad: allocator of the window, in granules; chunk 0 begins at the granule
+ *	GRANT_DMA_CHUNK_GRANULES, as 0 means failure
+ * @limit: its last granule
+ * @base: address of the first byte of chunk 0, as on a virtqueue
+ * @first_ref: reference of the first page of chunk 0.  All references of the
+ *	window are claimed when the device is made, so that they are
+ *	consecutive whatever happens later
+ * @max_chunks: how many chunks the window can have
+ * @lowest: lowest chunk that is there; the window grows downwards, since the
+ *	allocator prefers high addresses.  Written under @lock
+ * @unused: chunks 0 to @unused - 1 were never made: their references are ours
+ *	and grant nothing.  Written under @lock
+ * @lock: serialises growth
+ * @grow_work: grows the window by one chunk
+ * @wq: where it runs
+ * @stats: counters of the data path
+ * @granted: pages granted so far
+ * @revoked: pages revoked so far
+ * @quarantined: pages that the backend did not give back
+ * @closing: no growth any more
+ * @chunks: by index
+ */
+struct grant_dma {
+	struct device *dev;
+	domid_t otherend;
+	const struct grant_dma_host *host;
+	void *priv;
+	struct iova_domain iovad;
+	unsigned long limit;
+	dma_addr_t base;
+	grant_ref_t first_ref;
+	unsigned int max_chunks;
+	unsigned int lowest;
+	unsigned int unused;
+	struct mutex lock; /* growth: lowest, chunks[] */
+	struct work_struct grow_work;
+	struct workqueue_struct *wq;
+	struct grant_dma_stats __percpu *stats;
+	atomic_long_t granted;
+	atomic_long_t revoked;
+	atomic_long_t quarantined;
+	bool closing;
+	struct grant_dma_chunk chunks[];
+};
+
+/**
+ * grant_dma_create() - make the DMA layer of a device
+ * @dev: the xenbus device
+ * @otherend: domain of the backend
+ * @wq: workqueue for growth; may not be one that waits for a mapping
+ * @host: the transport
+ * @priv: first argument of @host's functions
+ * @initial_pages: size of the window at the start, in pages; at least a chunk
+ * @max_pages: its largest size, in pages
+ *
+ * Claims the references and makes the first chunks, which sends messages.
+ * When the guest has too few references left, the limit is lowered, and a
+ * message says so.
+ *
+ * Context: process, may sleep.
+ * Return: the layer, owned by the caller, or an ERR_PTR.
+ */
+struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
+				   struct workqueue_struct *wq,
+				   const struct grant_dma_host *host,
+				   void *priv, unsigned int initial_pages,
+				   unsigned int max_pages);
+
+/**
+ * grant_dma_destroy() - take the DMA layer down
+ * @gdma: from grant_dma_create()
+ * @announce: the backend is there to be told
+ *
+ * Nothing may be mapped any more.  Every page is revoked before it is freed; a
+ * page that the backend keeps mapped is quarantined: it stays allocated and
+ * granted for ever.
+ *
+ * Context: process, may sleep.
+ */
+void grant_dma_destroy(struct grant_dma *gdma, bool announce);
+
+/**
+ * grant_dma_install() - make @dev use this layer
+ * @dev: the xenbus device
+ *
+ * Also undoes what others did to the device's dma_ops meanwhile: kernels with
+ * CONFIG_XEN_VIRTIO install their own after finalize_features().
+ *
+ * Return: 0, or -errno when the device cannot address 64 bits.
+ */
+int grant_dma_install(struct device *dev);
+
+/**
+ * grant_dma_uninstall() - the reverse; the core does not do it on unbind
+ * @dev: the xenbus device
+ */
+void grant_dma_uninstall(struct device *dev);
+
+/**
+ * grant_dma_revoke() - end a grant and free its page, or quarantine both
+ * @ref: the reference, freed if the grant could be ended
+ * @page: the page, freed if the grant could be ended
+ * @deadline: until when to try, in jiffies
+ *
+ * Context: process, may sleep.
+ * Return: 0, or -EBUSY when the page is quarantined.
+ */
+int grant_dma_revoke(grant_ref_t ref, struct page *page,
+		     unsigned long deadline);
+
+/**
+ * grant_dma_sum_stats() - add up the counters of all CPUs
+ * @gdma: the layer
+ * @sum: result
+ */
+void grant_dma_sum_stats(struct grant_dma *gdma, struct grant_dma_stats *sum);
+
+/**
+ * grant_dma_window_alloc() - a slot of the window
+ * @gdma: the layer
+ * @size: bytes, 1 to GRANT_DMA_CHUNK_SIZE
+ *
+ * The slot begins on a granule, and on its own size rounded up to a power of
+ * two.  A window that gets full is made to grow in the background.
+ *
+ * Context: any.
+ * Return: offset in the window, or GRANT_DMA_NO_SLOT.
+ */
+unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size);
+
+/**
+ * grant_dma_window_free() - give a slot back
+ * @gdma: the layer
+ * @off: from grant_dma_window_alloc()
+ * @size: as there
+ *
+ * Context: any.
+ */
+void grant_dma_window_free(struct grant_dma *gdma, unsigned long off,
+			   size_t size);
+
+/**
+ * grant_dma_window_grow() - add a chunk to the window
+ * @gdma: the layer
+ *
+ * Context: process, may sleep.
+ * Return: 0; -ENOSPC at the limit; other -errno.
+ */
+int grant_dma_window_grow(struct grant_dma *gdma);
+
+/**
+ * grant_dma_window_init() - claim the references, prepare the allocator
+ * @gdma: the layer, its @max_chunks slots zeroed; @max_chunks may be lowered
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno.
+ */
+int grant_dma_window_init(struct grant_dma *gdma);
+
+/**
+ * grant_dma_window_exit() - the reverse, and revoke and free every chunk
+ * @gdma: the layer
+ * @announce: tell the backend
+ *
+ * Context: process, may sleep.
+ */
+void grant_dma_window_exit(struct grant_dma *gdma, bool announce);
+
+/* The byte at @off, which must lie in a chunk that is there. */
+static inline void *grant_dma_window_ptr(const struct grant_dma *gdma,
+					 unsigned long off)
+{
+	return gdma->chunks[off >> GRANT_DMA_CHUNK_SHIFT].vaddr +
+	       (off & (GRANT_DMA_CHUNK_SIZE - 1));
+}
+
+/* The granule that contains the byte at @off. */
+static inline struct grant_dma_slot *
+grant_dma_window_slot(const struct grant_dma *gdma, unsigned long off)
+{
+	return &gdma->chunks[off >> GRANT_DMA_CHUNK_SHIFT]
+			.slots[(off & (GRANT_DMA_CHUNK_SIZE - 1)) >>
+			       GRANT_DMA_GRANULE_SHIFT];
+}
+
+#endif /* GRANT_DMA_H */

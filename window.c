@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * window.c - memory that is granted to the backend once and stays mapped
+ *
+ * The window is a range of consecutive grant references, claimed when the
+ * device is made.  It is populated by chunks of zeroed pages, from the highest
+ * chunk down; a chunk is granted page by page and announced to the backend,
+ * which maps it once.  From then on a buffer costs an allocation and a copy:
+ * no grant operation, no hypercall, no unmap in the backend.
+ *
+ * The allocator is the kernel's own for I/O virtual addresses: per-CPU caches
+ * for slots up to 16 KiB, a tree behind them.  Chunks that are not there are
+ * ranges that we hold allocated ourselves.  It hands out the highest free
+ * address, so a slot in the lowest chunk says that the others are full, and
+ * that is when the window grows.
+ *
+ * Nothing but pages of the window is ever granted from here, and a page goes
+ * back to the kernel only after its grant has ended.
+ */
+
+#include <linux/jiffies.h>
+#include <linux/vmalloc.h>
+
+#include "grant_dma.h"
+
+/* How long a backend that was told may take to let go of its mappings. */
+#define REVOKE_TIMEOUT		(2 * HZ)
+
+static unsigned long granule_of(unsigned long off)
+{
+	return (off >> GRANT_DMA_GRANULE_SHIFT) + GRANT_DMA_CHUNK_GRANULES;
+}
+
+static unsigned long granules(size_t size)
+{
+	return (size + GRANT_DMA_GRANULE - 1) >> GRANT_DMA_GRANULE_SHIFT;
+}
+
+static grant_ref_t chunk_ref(const struct grant_dma *gdma, unsigned int index)
+{
+	return gdma->first_ref + index * GRANT_DMA_CHUNK_PAGES;
+}
+
+static void window_want_more(struct grant_dma *gdma)
+{
+	if (READ_ONCE(gdma->unused) && !READ_ONCE(gdma->closing) &&
+	    !work_pending(&gdma->grow_work))
+		queue_work(gdma->wq, &gdma->grow_work);
+}
+
+unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size)
+{
+	unsigned long pfn, off;
+	unsigned int lowest;
+
+	if (size > GRANT_DMA_CHUNK_SIZE)
+		return GRANT_DMA_NO_SLOT;
+
+	pfn = alloc_iova_fast(&gdma->iovad, granules(size), gdma->limit, true);
+	lowest = READ_ONCE(gdma->lowest);
+	if (unlikely(!pfn)) {
+		this_cpu_inc(gdma->stats->exhausted);
+		window_want_more(gdma);
+		return GRANT_DMA_NO_SLOT;
+	}
+
+	off = (pfn - GRANT_DMA_CHUNK_GRANULES) << GRANT_DMA_GRANULE_SHIFT;
+	if (unlikely(off >> GRANT_DMA_CHUNK_SHIFT == lowest))
+		window_want_more(gdma);
+	return off;
+}
+
+void grant_dma_window_free(struct grant_dma *gdma, unsigned long off,
+			   size_t size)
+{
+	free_iova_fast(&gdma->iovad, granule_of(off), granules(size));
+}
+
+int grant_dma_revoke(grant_ref_t ref, struct page *page,
+		     unsigned long deadline)
+{
+	/* No watch and no event tells when a grant is no longer in use. */
+	while (!gnttab_try_end_foreign_access(ref)) {
+		if (time_after(jiffies, deadline))
+			return -EBUSY;
+		schedule_timeout_uninterruptible(1);
+	}
+	__free_page(page);
+	return 0;
+}
+
+static void chunk_free_pages(struct grant_dma_chunk *chunk, unsigned int from)
+{
+	while (from < GRANT_DMA_CHUNK_PAGES)
+		__free_page(chunk->pages[from++]);
+}
+
+static int chunk_alloc(struct grant_dma_chunk *chunk)
+{
+	unsigned int i;
+
+	chunk->pages = kcalloc(GRANT_DMA_CHUNK_PAGES, sizeof(*chunk->pages),
+			       GFP_KERNEL);
+	if (!chunk->pages)
+		return -ENOMEM;
+
+	chunk->slots = kvcalloc(GRANT_DMA_CHUNK_GRANULES,
+				sizeof(*chunk->slots), GFP_KERNEL);
+	if (!chunk->slots)
+		goto err_free_array;
+
+	for (i = GRANT_DMA_CHUNK_PAGES; i > 0; i--) {
+		chunk->pages[i - 1] = alloc_page(GFP_KERNEL | __GFP_ZERO |
+						 __GFP_NOWARN);
+		if (!chunk->pages[i - 1])
+			goto err_free_pages;
+	}
+
+	chunk->vaddr = vmap(chunk->pages, GRANT_DMA_CHUNK_PAGES, VM_MAP,
+			    PAGE_KERNEL);
+	if (!chunk->vaddr)
+		goto err_free_pages;
+	return 0;
+
+err_free_pages:
+	chunk_free_pages(chunk, i);
+	kvfree(chunk->slots);
+	chunk->slots = NULL;
+err_free_array:
+	kfree(chunk->pages);
+	chunk->pages = NULL;
+	return -ENOMEM;
+}
+
+static void chunk_grant(struct grant_dma *gdma, unsigned int index)
+{
+	struct grant_dma_chunk *chunk = &gdma->chunks[index];
+	grant_ref_t ref = chunk_ref(gdma, index);
+	unsigned int i;
+
+	for (i = 0; i < GRANT_DMA_CHUNK_PAGES; i++)
+		gnttab_grant_foreign_access_ref(ref + i, gdma->otherend,
+						xen_page_to_gfn(chunk->pages[i]),
+						0);
+	atomic_long_add(GRANT_DMA_CHUNK_PAGES, &gdma->granted);
+}
+
+/*
+ * End the grants of a chunk and free what could be taken back.  The references
+ * are gone afterwards, one way or the other.
+ */
+static void chunk_revoke(struct grant_dma *gdma, unsigned int index)
+{
+	unsigned long deadline = jiffies + REVOKE_TIMEOUT;
+	struct grant_dma_chunk *chunk = &gdma->chunks[index];
+	grant_ref_t ref = chunk_ref(gdma, index);
+	unsigned int i, kept = 0;
+
+	vunmap(chunk->vaddr);
+	chunk->vaddr = NULL;
+	for (i = 0; i < GRANT_DMA_CHUNK_PAGES; i++)
+		if (grant_dma_revoke(ref + i, chunk->pages[i], deadline))
+			kept++;
+	atomic_long_add(GRANT_DMA_CHUNK_PAGES - kept, &gdma->revoked);
+	kvfree(chunk->slots);
+	kfree(chunk->pages);
+
+	if (!kept)
+		return;
+	atomic_long_add(kept, &gdma->quarantined);
+	dev_alert(gdma->dev, "%u granted pages from reference %u on are still mapped by domain %u: they are lost to this guest\n",
+		  kept, ref, gdma->otherend);
+	gdma->host->fail(gdma->priv, "the backend keeps granted pages mapped");
+}
+
+int grant_dma_window_grow(struct grant_dma *gdma)
+{
+	struct grant_dma_chunk *chunk;
+	unsigned int index;
+	int err;
+
+	mutex_lock(&gdma->lock);
+	err = -ENOSPC;
+	if (!gdma->unused || gdma->closing)
+		goto out_unlock;
+
+	index = gdma->unused - 1;
+	chunk = &gdma->chunks[index];
+	err = chunk_alloc(chunk);
+	if (err)
+		goto out_unlock;
+
+	gdma->unused = index;
+	chunk_grant(gdma, index);
+	err = gdma->host->window_add(gdma->priv, chunk_ref(gdma, index),
+				     GRANT_DMA_CHUNK_PAGES);
+	if (err)
+		goto err_revoke;
+
+	/* From here on the data path may see it. */
+	WRITE_ONCE(gdma->lowest, index);
+	__free_iova(&gdma->iovad, chunk->hole);
+	chunk->hole = NULL;
+	mutex_unlock(&gdma->lock);
+	return 0;
+
+err_revoke:
+	/* The references are gone with the grants: the window ends here. */
+	chunk_revoke(gdma, index);
+	gdma->closing = true;
+	dev_warn(gdma->dev, "growing the window to %lu KiB: %d\n",
+		 (gdma->max_chunks - index) * (GRANT_DMA_CHUNK_SIZE >> 10),
+		 err);
+out_unlock:
+	mutex_unlock(&gdma->lock);
+	return err;
+}
+
+static void window_grow_work(struct work_struct *work)
+{
+	struct grant_dma *gdma = container_of(work, struct grant_dma,
+					      grow_work);
+
+	/* A failure shows as a window that stays full, which is counted. */
+	grant_dma_window_grow(gdma);
+}
+
+/* Claim consecutive references, as many as the guest can spare. */
+static int window_claim_refs(struct grant_dma *gdma)
+{
+	unsigned int wanted = gdma->max_chunks;
+	int err;
+
+	for (;;) {
+		err = gnttab_alloc_grant_reference_seq(gdma->max_chunks *
+						       GRANT_DMA_CHUNK_PAGES,
+						       &gdma->first_ref);
+		if (!err || gdma->max_chunks == 1)
+			break;
+		gdma->max_chunks /= 2;
+	}
+	if (err) {
+		dev_err(gdma->dev, "claiming %lu grant references: %d; raise gnttab_max_frames\n",
+			GRANT_DMA_CHUNK_PAGES, err);
+		return err;
+	}
+	if (gdma->max_chunks < wanted)
+		dev_notice(gdma->dev, "too few grant references: window limited to %lu KiB\n",
+			   gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));
+	return 0;
+}
+
+/* Take every chunk out of the allocator, from the highest down. */
+static int window_punch_holes(struct grant_dma *gdma)
+{
+	unsigned int i;
+
+	for (i = gdma->max_chunks; i > 0; i--) {
+		struct iova *hole = alloc_iova(&gdma->iovad,
+					       GRANT_DMA_CHUNK_GRANULES,
+					       gdma->limit, true);
+
+		if (!hole)
+			return -ENOMEM;
+		gdma->chunks[i - 1].hole = hole;
+		if (hole->pfn_lo != i * GRANT_DMA_CHUNK_GRANULES)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int grant_dma_window_init(struct grant_dma *gdma)
+{
+	int err;
+
+	/* Grants are per 4 KiB page, and buffers are copied by address. */
+	BUILD_BUG_ON(PAGE_SIZE != XEN_PAGE_SIZE);
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+
+	mutex_init(&gdma->lock);
+	INIT_WORK(&gdma->grow_work, window_grow_work);
+
+	err = window_claim_refs(gdma);
+	if (err)
+		return err;
+	gdma->base = XVIO_ADDR_GRANT |
+		     (dma_addr_t)gdma->first_ref << XVIO_ADDR_PAGE_SHIFT;
+	gdma->limit = (gdma->max_chunks + 1) * GRANT_DMA_CHUNK_GRANULES - 1;
+	gdma->lowest = gdma->max_chunks;
+	gdma->unused = gdma->max_chunks;
+
+	err = iova_cache_get();
+	if (err)
+		goto err_free_refs;
+	init_iova_domain(&gdma->iovad, GRANT_DMA_GRANULE,
+			 GRANT_DMA_CHUNK_GRANULES);
+	err = iova_domain_init_rcaches(&gdma->iovad);
+	if (err)
+		goto err_put_domain;
+	err = window_punch_holes(gdma);
+	if (err)
+		goto err_put_domain;
+	return 0;
+
+err_put_domain:
+	put_iova_domain(&gdma->iovad);
+	iova_cache_put();
+err_free_refs:
+	gnttab_free_grant_reference_seq(gdma->first_ref, gdma->max_chunks *
+					GRANT_DMA_CHUNK_PAGES);
+	return err;
+}
+
+void grant_dma_window_exit(struct grant_dma *gdma, bool announce)
+{
+	unsigned int i;
+
+	mutex_lock(&gdma->lock);
+	gdma->closing = true;
+	mutex_unlock(&gdma->lock);
+	cancel_work_sync(&gdma->grow_work);
+
+	for (i = gdma->lowest; i < gdma->max_chunks; i++) {
+		if (announce &&
+		    gdma->host->window_remove(gdma->priv, chunk_ref(gdma, i),
+					      GRANT_DMA_CHUNK_PAGES))
+			announce = false;
+		chunk_revoke(gdma, i);
+	}
+	put_iova_domain(&gdma->iovad);
+	iova_cache_put();
+	if (gdma->unused)
+		gnttab_free_grant_reference_seq(gdma->first_ref, gdma->unused *
+						GRANT_DMA_CHUNK_PAGES);
+}
