@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * config.c - features, status and config space of a device over messages
+ *
+ * virtio_config_ops cannot fail in most places, so a device that does not
+ * answer looks like one whose config space is zero and whose status has no
+ * FEATURES_OK: the driver's probe fails, and the log says why.
+ *
+ * docs/protocol.md, section 5.
+ */
+
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <uapi/linux/virtio_config.h>
+
+#include "xen_virtio_front.h"
+
+/* Feature bits without which no address on a queue would be a grant. */
+#define REQUIRED_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) | \
+				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
+
+/* Notifications carry no data here, and there are no other queues. */
+#define REFUSED_FEATURES	(BIT_ULL(VIRTIO_F_NOTIFICATION_DATA) | \
+				 BIT_ULL(VIRTIO_F_SR_IOV))
+
+/* A generation that changes this often without a break never settles. */
+#define MAX_GENERATION_MOVES	64
+
+struct features_msg {
+	struct xvio_features head;
+	__le32 bits[2];
+};
+
+static int read_features(struct xvf_device *xvf)
+{
+	struct xvio_features req = { .num_blocks = cpu_to_le32(2) };
+	struct features_msg rsp;
+	int err;
+
+	err = xvf_request(xvf, XVIO_MSG_GET_DEVICE_FEATURES, &req, sizeof(req),
+			  &rsp, sizeof(rsp));
+	if (err)
+		return err;
+	if (rsp.head.block_index || le32_to_cpu(rsp.head.num_blocks) != 2)
+		return -EPROTO;
+	xvf->features = le32_to_cpu(rsp.bits[0]) |
+			(u64)le32_to_cpu(rsp.bits[1]) << 32;
+	xvf->features &= ~REFUSED_FEATURES;
+	return 0;
+}
+
+int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id)
+{
+	struct device *dev = &xvf->xdev->dev;
+	struct xvio_device_info info;
+	int err;
+
+	err = xvf_request(xvf, XVIO_MSG_GET_DEVICE_INFO, NULL, 0, &info,
+			  sizeof(info));
+	if (!err)
+		err = read_features(xvf);
+	if (err) {
+		dev_err(dev, "asking what the device is: %d\n", err);
+		return err;
+	}
+
+	id->device = le32_to_cpu(info.device_id);
+	id->vendor = le32_to_cpu(info.vendor_id);
+	xvf->config_size = le32_to_cpu(info.config_size);
+	xvf->max_vqs = le32_to_cpu(info.max_vqs);
+	if (!id->device || xvf->config_size > XVF_MAX_CONFIG_SIZE ||
+	    xvf->max_vqs > XVF_MAX_QUEUES) {
+		dev_err(dev, "device id %u with %u queues and %u bytes of config space: the limits are %u and %u\n",
+			id->device, xvf->max_vqs, xvf->config_size,
+			XVF_MAX_QUEUES, XVF_MAX_CONFIG_SIZE);
+		return -EINVAL;
+	}
+	if ((xvf->features & REQUIRED_FEATURES) != REQUIRED_FEATURES) {
+		dev_err(dev, "the device offers features %#llx: VIRTIO_F_VERSION_1 and VIRTIO_F_ACCESS_PLATFORM are required\n",
+			xvf->features);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/* Ask for @len bytes, at most what fits in a message; 0 for the generation. */
+static int read_config(struct xvf_device *xvf, u32 offset, void *buf, u32 len)
+{
+	struct xvio_get_config req = {
+		.offset = cpu_to_le32(offset),
+		.len = cpu_to_le32(len),
+	};
+	struct {
+		struct xvio_config head;
+		u8 data[XVIO_MAX_CONFIG_DATA];
+	} rsp;
+	int err;
+
+	err = xvf_request(xvf, XVIO_MSG_GET_CONFIG, &req, sizeof(req), &rsp,
+			  sizeof(rsp.head) + len);
+	if (err)
+		return err;
+	if (rsp.head.offset != req.offset || rsp.head.len != req.len)
+		return -EPROTO;
+	memcpy(buf, rsp.data, len);
+	xvf->generation = le32_to_cpu(rsp.head.generation);
+	return 0;
+}
+
+static bool in_config(struct xvf_device *xvf, unsigned int offset,
+		      unsigned int len)
+{
+	return offset <= xvf->config_size && len <= xvf->config_size - offset;
+}
+
+static void xvf_get(struct virtio_device *vdev, unsigned int offset, void *buf,
+		    unsigned int len)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	unsigned int n;
+	int err = -EINVAL;
+
+	memset(buf, 0, len);
+	if (!in_config(xvf, offset, len))
+		goto err_report;
+	while (len) {
+		n = min_t(unsigned int, len, XVIO_MAX_CONFIG_DATA);
+		err = read_config(xvf, offset, buf, n);
+		if (err)
+			goto err_report;
+		offset += n;
+		buf += n;
+		len -= n;
+	}
+	return;
+
+err_report:
+	dev_err_ratelimited(&vdev->dev, "reading %u bytes of config space at %u: %d\n",
+			    len, offset, err);
+}
+
+static int write_config(struct xvf_device *xvf, u32 offset, const void *buf,
+			u32 len)
+{
+	struct {
+		struct xvio_config head;
+		u8 data[XVIO_MAX_CONFIG_DATA];
+	} req = {
+		.head.generation = cpu_to_le32(xvf->generation),
+		.head.offset = cpu_to_le32(offset),
+		.head.len = cpu_to_le32(len),
+	}, rsp;
+	size_t size = sizeof(req.head) + len;
+	int got;
+
+	memcpy(req.data, buf, len);
+	got = xvf_channel_request(&xvf->chan, false, XVIO_MSG_SET_CONFIG, &req,
+				  size, &rsp, sizeof(rsp.head), size);
+	if (got < 0)
+		return got;
+	xvf->generation = le32_to_cpu(rsp.head.generation);
+	if (!rsp.head.len)
+		return -EAGAIN;
+	return rsp.head.len == req.head.len ? 0 : -EPROTO;
+}
+
+static void xvf_set(struct virtio_device *vdev, unsigned int offset,
+		    const void *buf, unsigned int len)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	unsigned int tries = 3;
+	int err = -EINVAL;
+
+	if (!in_config(xvf, offset, len) || len > XVIO_MAX_CONFIG_DATA)
+		goto err_report;
+	/* A rejected write tells the generation that now holds. */
+	do {
+		err = write_config(xvf, offset, buf, len);
+	} while (err == -EAGAIN && --tries);
+	if (!err)
+		return;
+
+err_report:
+	dev_err_ratelimited(&vdev->dev, "writing %u bytes of config space at %u: %d\n",
+			    len, offset, err);
+}
+
+/*
+ * The callers read until the generation is the same twice, without a limit of
+ * their own: one that never settles would keep them for ever.
+ */
+static u32 xvf_generation(struct virtio_device *vdev)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	u32 old = xvf->generation;
+
+	if (test_bit(0, &xvf->broken) || read_config(xvf, 0, NULL, 0))
+		return old;
+	if (xvf->generation == old) {
+		xvf->generation_moves = 0;
+	} else if (++xvf->generation_moves > MAX_GENERATION_MOVES) {
+		xvf_break(xvf, "the config generation never settles");
+		xvf->generation = old;
+	}
+	return xvf->generation;
+}
+
+static u8 xvf_get_status(struct virtio_device *vdev)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	struct xvio_status rsp;
+
+	if (!xvf_request(xvf, XVIO_MSG_GET_DEVICE_STATUS, NULL, 0, &rsp,
+			 sizeof(rsp)))
+		xvf->status = le32_to_cpu(rsp.status);
+	/* The core does BUG() when a device is ready before it was told so. */
+	return xvf->status & (xvf->written | VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+static int write_status(struct xvf_device *xvf, u32 status)
+{
+	struct xvio_status req = { .status = cpu_to_le32(status) }, rsp;
+	int err;
+
+	err = xvf_request(xvf, XVIO_MSG_SET_DEVICE_STATUS, &req, sizeof(req),
+			  &rsp, sizeof(rsp));
+	if (!err)
+		xvf->status = le32_to_cpu(rsp.status);
+	return err;
+}
+
+static void xvf_set_status(struct virtio_device *vdev, u8 status)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+
+	xvf->written |= status;
+	write_status(xvf, status);
+}
+
+static void xvf_reset(struct virtio_device *vdev)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	unsigned long deadline = jiffies + xvf->chan.timeout;
+	struct xvio_status rsp;
+	int err;
+
+	err = write_status(xvf, 0);
+	while (!err && xvf->status) {
+		if (time_after(jiffies, deadline)) {
+			xvf_break(xvf, "the status does not become 0 after a reset");
+			break;
+		}
+		usleep_range(1000, 10000);
+		err = xvf_request(xvf, XVIO_MSG_GET_DEVICE_STATUS, NULL, 0,
+				  &rsp, sizeof(rsp));
+		if (!err)
+			xvf->status = le32_to_cpu(rsp.status);
+	}
+	xvf->written = 0;
+	xvf->status = 0;
+	xvf_synchronize_cbs(vdev);
+}
+
+static u64 xvf_get_features(struct virtio_device *vdev)
+{
+	return to_xvf_device(vdev)->features;
+}
+
+static int xvf_finalize_features(struct virtio_device *vdev)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	bool ring_reset = __virtio_test_bit(vdev, VIRTIO_F_RING_RESET);
+	struct features_msg req = { .head.num_blocks = cpu_to_le32(2) };
+
+	/* Clears what the ring does not know, also what concerns us alone. */
+	vring_transport_features(vdev);
+	if (ring_reset)
+		__virtio_set_bit(vdev, VIRTIO_F_RING_RESET);
+
+	if ((vdev->features & REQUIRED_FEATURES) != REQUIRED_FEATURES) {
+		dev_err(&vdev->dev, "the driver does not accept VIRTIO_F_VERSION_1 and VIRTIO_F_ACCESS_PLATFORM: it would bypass the grants\n");
+		return -EINVAL;
+	}
+
+	req.bits[0] = cpu_to_le32(lower_32_bits(vdev->features));
+	req.bits[1] = cpu_to_le32(upper_32_bits(vdev->features));
+	return xvf_request(xvf, XVIO_MSG_SET_DRIVER_FEATURES, &req, sizeof(req),
+			   NULL, 0);
+}
+
+static const char *xvf_bus_name(struct virtio_device *vdev)
+{
+	return dev_name(vdev->dev.parent);
+}
+
+XVF_DEFINE_FIND_VQS(xvf_find_vqs_op, xvf_find_vqs)
+
+const struct virtio_config_ops xvf_config_ops = {
+	.get = xvf_get,
+	.set = xvf_set,
+	.generation = xvf_generation,
+	.get_status = xvf_get_status,
+	.set_status = xvf_set_status,
+	.reset = xvf_reset,
+	.find_vqs = xvf_find_vqs_op,
+	.del_vqs = xvf_del_vqs,
+	.synchronize_cbs = xvf_synchronize_cbs,
+	.get_features = xvf_get_features,
+	.finalize_features = xvf_finalize_features,
+	.bus_name = xvf_bus_name,
+	.set_vq_affinity = xvf_set_vq_affinity,
+	.disable_vq_and_reset = xvf_disable_vq_and_reset,
+	.enable_vq_after_reset = xvf_enable_vq_after_reset,
+};

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stats.c - what the module does, for people: debugfs/xen-virtio/DEVICE/stats
+ *
+ * One "name value" a line.  Counters of the data path are kept without locks
+ * and may be a little behind each other.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+
+#include "xen_virtio_front.h"
+
+static struct dentry *root;
+
+static void show(struct seq_file *s, const char *name, u64 value)
+{
+	seq_printf(s, "%s %llu\n", name, value);
+}
+
+static void show_queue(struct seq_file *s, const struct xvf_queue *queue)
+{
+	if (!queue->vq)
+		return;
+	seq_printf(s, "queue%u.size %u\n", queue->index,
+		   virtqueue_get_vring_size(queue->vq));
+	seq_printf(s, "queue%u.desc %#llx\n", queue->index,
+		   (u64)virtqueue_get_desc_addr(queue->vq));
+	seq_printf(s, "queue%u.driver %#llx\n", queue->index,
+		   (u64)virtqueue_get_avail_addr(queue->vq));
+	seq_printf(s, "queue%u.device %#llx\n", queue->index,
+		   (u64)virtqueue_get_used_addr(queue->vq));
+	seq_printf(s, "queue%u.kicks %llu\n", queue->index, queue->kicks);
+	seq_printf(s, "queue%u.interrupts %llu\n", queue->index,
+		   queue->interrupts);
+}
+
+static int stats_show(struct seq_file *s, void *unused)
+{
+	struct xvf_device *xvf = s->private;
+	struct grant_dma *gdma = xvf->gdma;
+	struct grant_dma_stats sum;
+	unsigned int i;
+
+	grant_dma_sum_stats(gdma, &sum);
+	show(s, "window_kib", (gdma->max_chunks - READ_ONCE(gdma->lowest)) *
+			      (GRANT_DMA_CHUNK_SIZE >> 10));
+	show(s, "window_limit_kib",
+	     gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));
+	show(s, "maps", sum.maps);
+	show(s, "mapped", sum.maps - sum.unmaps);
+	show(s, "bytes_in", sum.bytes_in);
+	show(s, "bytes_out", sum.bytes_out);
+	show(s, "exhausted", sum.exhausted);
+	show(s, "grants", atomic_long_read(&gdma->granted));
+	show(s, "revoked", atomic_long_read(&gdma->revoked));
+	show(s, "quarantined", atomic_long_read(&gdma->quarantined));
+	show(s, "requests", atomic_long_read(&xvf->chan.requests));
+	show(s, "dropped", atomic_long_read(&xvf->chan.dropped));
+	show(s, "broken", test_bit(0, &xvf->broken));
+
+	mutex_lock(&xvf->queues_lock);
+	for (i = 0; i < xvf->nr_queues; i++)
+		show_queue(s, &xvf->queues[i]);
+	mutex_unlock(&xvf->queues_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+void xvf_stats_add(struct xvf_device *xvf)
+{
+	xvf->debugfs = debugfs_create_dir(dev_name(&xvf->xdev->dev), root);
+	debugfs_create_file("stats", 0400, xvf->debugfs, xvf, &stats_fops);
+}
+
+void xvf_stats_remove(struct xvf_device *xvf)
+{
+	/* Waits for those who are reading. */
+	debugfs_remove(xvf->debugfs);
+	xvf->debugfs = NULL;
+}
+
+void xvf_stats_init(void)
+{
+	root = debugfs_create_dir("xen-virtio", NULL);
+}
+
+void xvf_stats_exit(void)
+{
+	debugfs_remove(root);
+}

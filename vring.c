@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vring.c - virtqueues: the kernel's own ring, with an event channel each
+ *
+ * A queue's ring, and an in-flight record for the backend, live in the window.
+ * The kernel decides by guesses about the platform whether a ring goes through
+ * the DMA API; here it is decided, per queue: xvf_vring_uses_dma_api() says
+ * yes, or the device is not used.  docs/architecture.md has the table of
+ * platforms.
+ *
+ * docs/protocol.md, section 8.
+ */
+
+#include <linux/dma-mapping.h>
+#include <linux/interrupt.h>
+#include <xen/events.h>
+
+#include "xen_virtio_front.h"
+
+static bool is_grant(dma_addr_t addr)
+{
+	return addr & XVIO_ADDR_GRANT;
+}
+
+/*
+ * The one place where it is decided that a virtqueue uses the DMA API: its
+ * device has agreed to ACCESS_PLATFORM, and the ring that the kernel made has
+ * nothing but grants for addresses.
+ */
+static bool xvf_vring_uses_dma_api(struct virtqueue *vq)
+{
+	return __virtio_test_bit(vq->vdev, VIRTIO_F_ACCESS_PLATFORM) &&
+	       is_grant(virtqueue_get_desc_addr(vq)) &&
+	       is_grant(virtqueue_get_avail_addr(vq)) &&
+	       is_grant(virtqueue_get_used_addr(vq));
+}
+
+static bool queue_notify(struct virtqueue *vq)
+{
+	struct xvf_queue *queue = vq->priv;
+
+	if (unlikely(test_bit(0, &queue->xvf->broken)))
+		return false;
+	queue->kicks++;
+	notify_remote_via_irq(queue->irq);
+	return true;
+}
+
+static irqreturn_t queue_interrupt(int irq, void *data)
+{
+	struct xvf_queue *queue = data;
+	irqreturn_t ret;
+
+	queue->interrupts++;
+	ret = vring_interrupt(irq, queue->vq);
+	/* A backend that sends events without work gets slower answers. */
+	xen_irq_lateeoi(irq, ret == IRQ_HANDLED ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	return IRQ_HANDLED;
+}
+
+static int get_vqueue(struct xvf_device *xvf, unsigned int index,
+		      struct xvio_vqueue *rsp)
+{
+	struct xvio_vqueue_index req = { .index = cpu_to_le32(index) };
+	int err;
+
+	err = xvf_request(xvf, XVIO_MSG_GET_VQUEUE, &req, sizeof(req), rsp,
+			  sizeof(*rsp));
+	if (!err && rsp->index != req.index)
+		err = -EPROTO;
+	return err;
+}
+
+/* The in-flight record: ours to provide, the backend's to use. */
+static int alloc_inflight(struct xvf_queue *queue)
+{
+	struct xvio_inflight *inflight;
+	unsigned int num = virtqueue_get_vring_size(queue->vq);
+	size_t size = struct_size(inflight, desc, num);
+
+	inflight = dma_alloc_coherent(&queue->xvf->xdev->dev, size,
+				      &queue->inflight_addr, GFP_KERNEL);
+	if (!inflight)
+		return -ENOMEM;
+	inflight->version = cpu_to_le16(XVIO_INFLIGHT_VERSION);
+	inflight->desc_num = cpu_to_le16(num);
+	queue->inflight = inflight;
+	queue->inflight_size = size;
+	return 0;
+}
+
+static void free_inflight(struct xvf_queue *queue)
+{
+	if (!queue->inflight)
+		return;
+	dma_free_coherent(&queue->xvf->xdev->dev, queue->inflight_size,
+			  queue->inflight, queue->inflight_addr);
+	queue->inflight = NULL;
+}
+
+static int open_evtchn(struct xvf_queue *queue)
+{
+	struct xenbus_device *xdev = queue->xvf->xdev;
+	int err;
+
+	err = xenbus_alloc_evtchn(xdev, &queue->port);
+	if (err)
+		return err;
+	err = bind_evtchn_to_irqhandler_lateeoi(queue->port, queue_interrupt,
+						0, queue->name, queue);
+	if (err < 0) {
+		xenbus_free_evtchn(xdev, queue->port);
+		return err;
+	}
+	queue->irq = err;
+	return 0;
+}
+
+static void close_evtchn(struct xvf_queue *queue)
+{
+	if (!queue->irq)
+		return;
+	irq_set_affinity_hint(queue->irq, NULL);
+	unbind_from_irqhandler(queue->irq, queue);
+	queue->irq = 0;
+}
+
+/* Tell the backend where the queue is, and look whether it understood. */
+static int enable_queue(struct xvf_queue *queue)
+{
+	struct virtqueue *vq = queue->vq;
+	struct xvio_queue_bind bind = {
+		.index = cpu_to_le32(queue->index),
+		.event_channel = cpu_to_le32(queue->port),
+		.inflight = cpu_to_le64(queue->inflight_addr),
+		.inflight_len = cpu_to_le32(queue->inflight_size),
+	};
+	struct xvio_set_vqueue set = {
+		.index = cpu_to_le32(queue->index),
+		.flags = cpu_to_le32(XVIO_VQUEUE_ENABLED),
+		.size = cpu_to_le32(virtqueue_get_vring_size(vq)),
+		.desc = cpu_to_le64(virtqueue_get_desc_addr(vq)),
+		.driver = cpu_to_le64(virtqueue_get_avail_addr(vq)),
+		.device = cpu_to_le64(virtqueue_get_used_addr(vq)),
+	};
+	struct xvio_vqueue got;
+	int err;
+
+	err = xvf_bus_request(queue->xvf, XVIO_BUS_QUEUE_BIND, &bind,
+			      sizeof(bind));
+	if (err)
+		return err;
+	err = xvf_request(queue->xvf, XVIO_MSG_SET_VQUEUE, &set, sizeof(set),
+			  NULL, 0);
+	if (err)
+		return err;
+	err = get_vqueue(queue->xvf, queue->index, &got);
+	if (err)
+		return err;
+	if (!(got.flags & cpu_to_le32(XVIO_VQUEUE_ENABLED)) ||
+	    got.cur_size != set.size || got.desc != set.desc ||
+	    got.driver != set.driver || got.device != set.device)
+		return -EREMOTEIO;
+	return 0;
+}
+
+/* Everything that a queue has beside its ring. */
+static int connect_queue(struct xvf_queue *queue)
+{
+	int err;
+
+	err = alloc_inflight(queue);
+	if (err)
+		return err;
+	err = open_evtchn(queue);
+	if (err)
+		goto err_free_inflight;
+	err = enable_queue(queue);
+	if (err)
+		goto err_close_evtchn;
+	return 0;
+
+err_close_evtchn:
+	close_evtchn(queue);
+err_free_inflight:
+	free_inflight(queue);
+	return err;
+}
+
+static int create_queue(struct xvf_queue *queue, struct virtio_device *vdev,
+			const struct virtqueue_info *info)
+{
+	struct xvf_device *xvf = queue->xvf;
+	struct xvio_vqueue max;
+	struct virtqueue *vq;
+	u32 num;
+	int err;
+
+	err = get_vqueue(xvf, queue->index, &max);
+	if (err)
+		return err;
+	num = le32_to_cpu(max.max_size);
+	if (!num)
+		return -ENOENT;
+	num = min_t(u32, num, XVF_MAX_QUEUE_SIZE);
+	if (!is_power_of_2(num))
+		return -EINVAL;
+
+	vq = vring_create_virtqueue(queue->index, num, PAGE_SIZE, vdev, true,
+				    true, info->ctx, queue_notify,
+				    info->callback, info->name);
+	if (!vq)
+		return -ENOMEM;
+	vq->num_max = num;
+	vq->priv = queue;
+	queue->vq = vq;
+	err = -EFAULT;
+	if (!xvf_vring_uses_dma_api(vq)) {
+		dev_err(&vdev->dev, "queue %u has an address that is no grant: refusing to show it to the backend\n",
+			queue->index);
+		goto err_del_vq;
+	}
+
+	snprintf(queue->name, sizeof(queue->name), "%s-%s",
+		 dev_name(&vdev->dev), info->name);
+	err = connect_queue(queue);
+	if (err)
+		goto err_del_vq;
+	return 0;
+
+err_del_vq:
+	queue->vq = NULL;
+	vring_del_virtqueue(vq);
+	return err;
+}
+
+static void destroy_queue(struct xvf_queue *queue)
+{
+	if (!queue->vq)
+		return;
+	close_evtchn(queue);
+	vring_del_virtqueue(queue->vq);
+	queue->vq = NULL;
+	free_inflight(queue);
+}
+
+void xvf_del_vqs(struct virtio_device *vdev)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	unsigned int i;
+
+	mutex_lock(&xvf->queues_lock);
+	for (i = 0; i < xvf->nr_queues; i++)
+		destroy_queue(&xvf->queues[i]);
+	kfree(xvf->queues);
+	xvf->queues = NULL;
+	xvf->nr_queues = 0;
+	mutex_unlock(&xvf->queues_lock);
+}
+
+int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+		 struct virtqueue *vqs[], struct virtqueue_info info[],
+		 struct irq_affinity *desc)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	struct xvf_queue *queues;
+	unsigned int i, index = 0;
+	int err;
+
+	/* CONFIG_XEN_VIRTIO kernels have put theirs there meanwhile. */
+	err = grant_dma_install(&xvf->xdev->dev);
+	if (err)
+		return err;
+	queues = kcalloc(nvqs, sizeof(*queues), GFP_KERNEL);
+	if (!queues)
+		return -ENOMEM;
+	mutex_lock(&xvf->queues_lock);
+	xvf->queues = queues;
+	xvf->nr_queues = nvqs;
+
+	for (i = 0; i < nvqs; i++) {
+		struct xvf_queue *queue = &queues[i];
+
+		if (!info[i].name) {
+			vqs[i] = NULL;
+			continue;
+		}
+		queue->xvf = xvf;
+		queue->index = index++;
+		err = create_queue(queue, vdev, &info[i]);
+		if (err) {
+			dev_err(&vdev->dev, "setting up queue %u of %u: %d\n",
+				queue->index, nvqs, err);
+			goto err_del_vqs;
+		}
+		vqs[i] = queue->vq;
+	}
+	mutex_unlock(&xvf->queues_lock);
+	return 0;
+
+err_del_vqs:
+	mutex_unlock(&xvf->queues_lock);
+	/* The backend must not touch those that are enabled already. */
+	vdev->config->reset(vdev);
+	xvf_del_vqs(vdev);
+	return err;
+}
+
+void xvf_synchronize_cbs(struct virtio_device *vdev)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	unsigned int i;
+
+	for (i = 0; i < xvf->nr_queues; i++)
+		if (xvf->queues[i].irq)
+			synchronize_irq(xvf->queues[i].irq);
+}
+
+int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask)
+{
+	struct xvf_queue *queue = vq->priv;
+
+	if (!vq->callback || !queue->irq)
+		return -EINVAL;
+	return irq_set_affinity_and_hint(queue->irq, mask);
+}
+
+int xvf_disable_vq_and_reset(struct virtqueue *vq)
+{
+	struct xvf_queue *queue = vq->priv;
+	struct xvio_vqueue_index req = { .index = cpu_to_le32(queue->index) };
+	struct xvio_vqueue got;
+	int err;
+
+	if (!__virtio_test_bit(vq->vdev, VIRTIO_F_RING_RESET))
+		return -ENOENT;
+	err = xvf_request(queue->xvf, XVIO_MSG_RESET_VQUEUE, &req, sizeof(req),
+			  NULL, 0);
+	if (err)
+		return err;
+	err = get_vqueue(queue->xvf, queue->index, &got);
+	if (err)
+		return err;
+	if (got.flags & cpu_to_le32(XVIO_VQUEUE_ENABLED))
+		return -EREMOTEIO;
+
+	__virtqueue_break(vq);
+	close_evtchn(queue);
+	free_inflight(queue);
+	return 0;
+}
+
+int xvf_enable_vq_after_reset(struct virtqueue *vq)
+{
+	struct xvf_queue *queue = vq->priv;
+	int err;
+
+	if (queue->irq)
+		return -EBUSY;
+	if (!xvf_vring_uses_dma_api(vq))
+		return -EFAULT;
+	/* Before the first event, which the new channel has pending. */
+	__virtqueue_unbreak(vq);
+	err = connect_queue(queue);
+	if (err)
+		__virtqueue_break(vq);
+	return err;
+}

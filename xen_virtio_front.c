@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * xen_virtio_front.c - virtio devices over xenbus, grants and event channels
+ *
+ * A xenbus device of type "virtio" with the node transport = "xenbus" carries
+ * one virtio device.  This file finds it, connects to the backend, registers
+ * the virtio device, and takes everything down again, in whatever order the
+ * other side, the toolstack or rmmod ask for it.
+ *
+ *	backend			frontend
+ *	InitWait		ring and port are made: Initialised
+ *	Connected		window, virtio device: Connected
+ *	Closing, Closed		virtio device gone, grants revoked: Closed
+ *
+ * The work is done in a workqueue of the device, never in the xenwatch thread,
+ * which serves all other xenbus devices and would wait with us for a backend
+ * that does not answer.
+ *
+ * docs/protocol.md, section 3.
+ */
+
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <xen/xen.h>
+
+#include "xen_virtio_front.h"
+
+static unsigned int request_timeout = 10;
+module_param(request_timeout, uint, 0644);
+MODULE_PARM_DESC(request_timeout, "seconds that a backend may take to answer (default 10)");
+
+static unsigned int window_initial_kb = 1024;
+module_param(window_initial_kb, uint, 0644);
+MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects (default 1024)");
+
+static unsigned int window_max_kb = 8192;
+module_param(window_max_kb, uint, 0644);
+MODULE_PARM_DESC(window_max_kb, "KiB that the window of a device may grow to (default 8192)");
+
+static void break_work(struct work_struct *work)
+{
+	struct xvf_device *xvf = container_of(work, struct xvf_device,
+					      break_work);
+	struct virtio_device *vdev;
+
+	spin_lock_irq(&xvf->lock);
+	vdev = xvf->vdev;
+	spin_unlock_irq(&xvf->lock);
+	/* Stays there: this work is cancelled before it is unregistered. */
+	if (vdev)
+		virtio_break_device(vdev);
+}
+
+void xvf_break(struct xvf_device *xvf, const char *why)
+{
+	if (test_and_set_bit(0, &xvf->broken))
+		return;
+	dev_alert(&xvf->xdev->dev, "device is broken: %s; detach it\n", why);
+	xvf_channel_kill(&xvf->chan);
+	schedule_work(&xvf->break_work);
+}
+
+int xvf_request(struct xvf_device *xvf, u8 id, const void *req, size_t req_len,
+		void *rsp, size_t rsp_len)
+{
+	int got;
+
+	got = xvf_channel_request(&xvf->chan, false, id, req, req_len, rsp,
+				  rsp_len, rsp_len);
+	return got < 0 ? got : 0;
+}
+
+int xvf_bus_request(struct xvf_device *xvf, u8 id, const void *req,
+		    size_t req_len)
+{
+	struct xvio_bus_result rsp;
+	int got;
+
+	got = xvf_channel_request(&xvf->chan, true, id, req, req_len, &rsp,
+				  sizeof(rsp), sizeof(rsp));
+	if (got < 0)
+		return got;
+
+	switch (le32_to_cpu(rsp.error)) {
+	case XVIO_OK:
+		return 0;
+	case XVIO_ENOSPC:
+		return -ENOSPC;
+	case XVIO_EMAP:
+		return -EFAULT;
+	case XVIO_EBUSY:
+		return -EBUSY;
+	case XVIO_ENOENT:
+		return -ENOENT;
+	case XVIO_ENOTSUP:
+		return -EOPNOTSUPP;
+	case XVIO_EBIND:
+		return -ENOTCONN;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int window_request(void *priv, u8 id, grant_ref_t first_ref,
+			  unsigned int nr_pages)
+{
+	struct xvio_window req = {
+		.first_ref = cpu_to_le32(first_ref),
+		.nr_pages = cpu_to_le32(nr_pages),
+	};
+
+	return xvf_bus_request(priv, id, &req, sizeof(req));
+}
+
+static int host_window_add(void *priv, grant_ref_t first_ref,
+			   unsigned int nr_pages)
+{
+	return window_request(priv, XVIO_BUS_WINDOW_ADD, first_ref, nr_pages);
+}
+
+static int host_window_remove(void *priv, grant_ref_t first_ref,
+			      unsigned int nr_pages)
+{
+	return window_request(priv, XVIO_BUS_WINDOW_REMOVE, first_ref,
+			      nr_pages);
+}
+
+static void host_fail(void *priv, const char *why)
+{
+	xvf_break(priv, why);
+}
+
+static const struct grant_dma_host dma_host = {
+	.window_add = host_window_add,
+	.window_remove = host_window_remove,
+	.fail = host_fail,
+};
+
+static void host_event(void *priv, u32 status, u32 generation)
+{
+	struct xvf_device *xvf = priv;
+	unsigned long flags;
+
+	if (status & VIRTIO_CONFIG_S_NEEDS_RESET) {
+		xvf_break(xvf, "the backend asks for a reset");
+		return;
+	}
+	spin_lock_irqsave(&xvf->lock, flags);
+	if (xvf->vdev)
+		virtio_config_changed(xvf->vdev);
+	spin_unlock_irqrestore(&xvf->lock, flags);
+}
+
+static const struct xvf_channel_host channel_host = {
+	.event = host_event,
+	.fail = host_fail,
+};
+
+/* Does @list, numbers separated by blanks, contain our revision? */
+static bool speaks_our_revision(const char *list)
+{
+	unsigned int revision;
+	int used;
+
+	while (sscanf(list, "%u%n", &revision, &used) == 1) {
+		if (revision == XVIO_PROTOCOL_REVISION)
+			return true;
+		list += used;
+	}
+	return false;
+}
+
+static int check_revision(struct xenbus_device *xdev)
+{
+	char *list;
+	int err = 0;
+
+	list = xenbus_read(XBT_NIL, xdev->otherend,
+			   XVIO_NODE_PROTOCOL_REVISIONS, NULL);
+	if (IS_ERR(list)) {
+		xenbus_dev_fatal(xdev, PTR_ERR(list), "reading %s/%s",
+				 xdev->otherend, XVIO_NODE_PROTOCOL_REVISIONS);
+		return PTR_ERR(list);
+	}
+	if (!speaks_our_revision(list)) {
+		err = -EPROTONOSUPPORT;
+		xenbus_dev_fatal(xdev, err, "the backend speaks protocol revisions %s, we speak %u",
+				 list, XVIO_PROTOCOL_REVISION);
+	}
+	kfree(list);
+	return err;
+}
+
+static int write_nodes(struct xvf_device *xvf, struct xenbus_transaction xbt)
+{
+	struct xenbus_device *xdev = xvf->xdev;
+	int err;
+
+	err = xenbus_printf(xbt, xdev->nodename, XVIO_NODE_RING_REF, "%u",
+			    xvf->chan.intf_ref);
+	if (err)
+		return err;
+	err = xenbus_printf(xbt, xdev->nodename, XVIO_NODE_EVENT_CHANNEL, "%u",
+			    xvf->chan.port);
+	if (err)
+		return err;
+	return xenbus_printf(xbt, xdev->nodename, XVIO_NODE_PROTOCOL_REVISION,
+			     "%u", XVIO_PROTOCOL_REVISION);
+}
+
+static int publish_nodes(struct xvf_device *xvf)
+{
+	struct xenbus_transaction xbt;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&xbt);
+		if (err)
+			break;
+		err = write_nodes(xvf, xbt);
+		if (err) {
+			xenbus_transaction_end(xbt, 1);
+			break;
+		}
+		err = xenbus_transaction_end(xbt, 0);
+	} while (err == -EAGAIN);
+	if (err)
+		xenbus_dev_fatal(xvf->xdev, err, "writing the frontend's nodes");
+	return err;
+}
+
+/* The backend is in InitWait: offer it a ring. */
+static void offer_ring(struct xvf_device *xvf)
+{
+	struct xenbus_device *xdev = xvf->xdev;
+	unsigned long timeout = max(request_timeout, 1U) * HZ;
+
+	if (check_revision(xdev))
+		return;
+	if (xvf_channel_open(&xvf->chan, timeout))
+		return;
+	if (publish_nodes(xvf))
+		return;
+	xenbus_switch_state(xdev, XenbusStateInitialised);
+}
+
+static void vdev_release(struct device *dev)
+{
+	struct virtio_device *vdev = dev_to_virtio(dev);
+
+	kfree(container_of(vdev, struct xvf_vdev, vdev));
+}
+
+static int register_vdev(struct xvf_device *xvf,
+			 const struct virtio_device_id *id)
+{
+	struct virtio_device *vdev;
+	struct xvf_vdev *xv;
+	int err;
+
+	xv = kzalloc(sizeof(*xv), GFP_KERNEL);
+	if (!xv)
+		return -ENOMEM;
+	xv->xvf = xvf;
+	vdev = &xv->vdev;
+	vdev->dev.parent = &xvf->xdev->dev;
+	vdev->dev.release = vdev_release;
+	vdev->config = &xvf_config_ops;
+	vdev->id = *id;
+
+	spin_lock_irq(&xvf->lock);
+	xvf->vdev = vdev;
+	spin_unlock_irq(&xvf->lock);
+	err = register_virtio_device(vdev);
+	if (err) {
+		spin_lock_irq(&xvf->lock);
+		xvf->vdev = NULL;
+		spin_unlock_irq(&xvf->lock);
+		cancel_work_sync(&xvf->break_work);
+		put_device(&vdev->dev);
+	}
+	return err;
+}
+
+static void unregister_vdev(struct xvf_device *xvf)
+{
+	struct virtio_device *vdev;
+
+	spin_lock_irq(&xvf->lock);
+	vdev = xvf->vdev;
+	xvf->vdev = NULL;
+	spin_unlock_irq(&xvf->lock);
+	cancel_work_sync(&xvf->break_work);
+	if (vdev)
+		unregister_virtio_device(vdev);
+}
+
+static int create_dma(struct xvf_device *xvf)
+{
+	struct xenbus_device *xdev = xvf->xdev;
+	unsigned int initial = window_initial_kb / (XEN_PAGE_SIZE >> 10);
+	unsigned int max = window_max_kb / (XEN_PAGE_SIZE >> 10);
+	unsigned int theirs;
+	struct grant_dma *gdma;
+
+	theirs = xenbus_read_unsigned(xdev->otherend,
+				      XVIO_NODE_MAX_WINDOW_PAGES,
+				      XVIO_MAX_WINDOW_PAGES_DEFAULT);
+	max = min(max, theirs);
+	gdma = grant_dma_create(&xdev->dev, xdev->otherend_id, xvf->wq,
+				&dma_host, xvf, min(initial, max), max);
+	if (IS_ERR(gdma)) {
+		xenbus_dev_fatal(xdev, PTR_ERR(gdma), "granting the window");
+		return PTR_ERR(gdma);
+	}
+	xvf->gdma = gdma;
+	return grant_dma_install(&xdev->dev);
+}
+
+/* The backend is Connected: the device may appear. */
+static void connect(struct xvf_device *xvf)
+{
+	struct xenbus_device *xdev = xvf->xdev;
+	struct virtio_device_id id = { 0 };
+	int err;
+
+	err = xvf_read_device_info(xvf, &id);
+	if (err) {
+		xenbus_dev_fatal(xdev, err, "reading what the device is");
+		return;
+	}
+	if (create_dma(xvf))
+		return;
+	xvf_stats_add(xvf);
+	err = register_vdev(xvf, &id);
+	if (err) {
+		xenbus_dev_fatal(xdev, err, "registering virtio device %u",
+				 id.device);
+		return;
+	}
+	xenbus_switch_state(xdev, XenbusStateConnected);
+	dev_info(&xdev->dev, "virtio device %u from domain %u, window %lu of %lu KiB\n",
+		 id.device, xdev->otherend_id,
+		 (xvf->gdma->max_chunks - xvf->gdma->lowest) *
+		 (GRANT_DMA_CHUNK_SIZE >> 10),
+		 xvf->gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));
+}
+
+/* Back to nothing, from whatever has been reached. */
+static void disconnect(struct xvf_device *xvf)
+{
+	struct xenbus_device *xdev = xvf->xdev;
+	unsigned int lost;
+
+	unregister_vdev(xvf);
+	xvf_stats_remove(xvf);
+	if (xvf->gdma) {
+		grant_dma_uninstall(&xdev->dev);
+		grant_dma_destroy(xvf->gdma, !test_bit(0, &xvf->broken));
+		xvf->gdma = NULL;
+	}
+	xvf_channel_quiet(&xvf->chan);
+
+	xenbus_switch_state(xdev, XenbusStateClosing);
+	lost = xvf_channel_close(&xvf->chan);
+	if (lost)
+		dev_alert(&xdev->dev, "domain %u keeps %u pages of the control ring mapped: they are lost to this guest\n",
+			  xdev->otherend_id, lost);
+	cancel_work_sync(&xvf->break_work);
+	clear_bit(0, &xvf->broken);
+}
+
+static void state_work(struct work_struct *work)
+{
+	struct xvf_device *xvf = container_of(work, struct xvf_device,
+					      state_work);
+	struct xenbus_device *xdev = xvf->xdev;
+
+	switch (READ_ONCE(xvf->backend_state)) {
+	case XenbusStateInitWait:
+		if (xdev->state == XenbusStateInitialising)
+			offer_ring(xvf);
+		break;
+
+	case XenbusStateConnected:
+		if (xdev->state == XenbusStateInitialised)
+			connect(xvf);
+		break;
+
+	case XenbusStateClosed:
+		/* Left over from an earlier life: it will come back. */
+		if (xdev->state == XenbusStateInitialising ||
+		    xdev->state == XenbusStateClosed)
+			break;
+		fallthrough;
+	case XenbusStateClosing:
+		if (xdev->state == XenbusStateClosed)
+			break;
+		disconnect(xvf);
+		xenbus_frontend_closed(xdev);
+		break;
+
+	case XenbusStateUnknown:
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+	}
+}
+
+static void xvf_otherend_changed(struct xenbus_device *xdev,
+				 enum xenbus_state state)
+{
+	struct xvf_device *xvf = dev_get_drvdata(&xdev->dev);
+
+	WRITE_ONCE(xvf->backend_state, state);
+	queue_work(xvf->wq, &xvf->state_work);
+}
+
+static bool is_ours(struct xenbus_device *xdev)
+{
+	char *transport;
+	bool ours;
+
+	transport = xenbus_read(XBT_NIL, xdev->nodename, XVIO_NODE_TRANSPORT,
+				NULL);
+	if (IS_ERR(transport))
+		return false;
+	ours = !strcmp(transport, XVIO_TRANSPORT_XENBUS);
+	kfree(transport);
+	return ours;
+}
+
+static int xvf_probe(struct xenbus_device *xdev,
+		     const struct xenbus_device_id *id)
+{
+	struct xvf_device *xvf;
+	int err;
+
+	if (!is_ours(xdev))
+		return -ENODEV;
+
+	xvf = kzalloc(sizeof(*xvf), GFP_KERNEL);
+	if (!xvf)
+		return -ENOMEM;
+	xvf->xdev = xdev;
+	spin_lock_init(&xvf->lock);
+	mutex_init(&xvf->queues_lock);
+	xvf_channel_init(&xvf->chan, xdev, &channel_host, xvf);
+	INIT_WORK(&xvf->state_work, state_work);
+	INIT_WORK(&xvf->break_work, break_work);
+
+	err = -ENOMEM;
+	xvf->wq = alloc_workqueue("xvf-%s", WQ_UNBOUND, 0,
+				  dev_name(&xdev->dev));
+	if (!xvf->wq)
+		goto err_free;
+	dev_set_drvdata(&xdev->dev, xvf);
+
+	/* After a module was reloaded the node still says Closed. */
+	err = xenbus_switch_state(xdev, XenbusStateInitialising);
+	if (err)
+		goto err_destroy_wq;
+	return 0;
+
+err_destroy_wq:
+	dev_set_drvdata(&xdev->dev, NULL);
+	destroy_workqueue(xvf->wq);
+err_free:
+	kfree(xvf);
+	return err;
+}
+
+static void xvf_remove(struct xenbus_device *xdev)
+{
+	struct xvf_device *xvf = dev_get_drvdata(&xdev->dev);
+
+	/* The watch on the backend is gone: no new work comes. */
+	cancel_work_sync(&xvf->state_work);
+	if (xdev->state != XenbusStateClosed) {
+		disconnect(xvf);
+		xenbus_switch_state(xdev, XenbusStateClosed);
+	}
+	destroy_workqueue(xvf->wq);
+	dev_set_drvdata(&xdev->dev, NULL);
+	kfree(xvf);
+}
+
+static int xvf_resume(struct xenbus_device *xdev)
+{
+	struct xvf_device *xvf = dev_get_drvdata(&xdev->dev);
+
+	/* All grants and event channels are gone, and with them the queues. */
+	xvf_break(xvf, "the guest was saved and restored, which is not supported yet");
+	return 0;
+}
+
+static const struct xenbus_device_id xvf_ids[] = {
+	{ XVIO_DEVICE_TYPE },
+	{ "" }
+};
+MODULE_ALIAS("xen:" XVIO_DEVICE_TYPE);
+
+static struct xenbus_driver xvf_driver = {
+	.name = "xen-virtio-front",
+	.ids = xvf_ids,
+	.probe = xvf_probe,
+	.remove = xvf_remove,
+	.resume = xvf_resume,
+	.otherend_changed = xvf_otherend_changed,
+	/* A device that does not connect must not hold the boot up. */
+	.not_essential = true,
+	/* The module can be unloaded and loaded again. */
+	.allow_rebind = true,
+};
+
+static int __init xvf_init(void)
+{
+	int err;
+
+	if (!xen_domain())
+		return -ENODEV;
+	xvf_stats_init();
+	err = xenbus_register_frontend(&xvf_driver);
+	if (err)
+		xvf_stats_exit();
+	return err;
+}
+
+static void __exit xvf_exit(void)
+{
+	xenbus_unregister_driver(&xvf_driver);
+	xvf_stats_exit();
+}
+
+module_init(xvf_init);
+module_exit(xvf_exit);
+
+MODULE_DESCRIPTION("virtio devices over xenbus and grant references");
+MODULE_AUTHOR("The xen-virtio authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * xen_virtio_front.h - one virtio device over xenbus, seen from the guest
+ *
+ * xen_virtio_front.c	xenbus driver: finds the device, connects, closes
+ * channel.c		messages to and from the backend
+ * config.c		virtio_config_ops, as far as they are not queues
+ * vring.c		virtqueues and their event channels
+ * grant_dma.c window.c	buffers become grants
+ * stats.c		debugfs
+ */
+
+#ifndef XEN_VIRTIO_FRONT_H
+#define XEN_VIRTIO_FRONT_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/workqueue.h>
+#include <xen/xenbus.h>
+
+#include "channel.h"
+#include "grant_dma.h"
+
+/* Limits on what a backend may claim to be. */
+#define XVF_MAX_CONFIG_SIZE	65536
+#define XVF_MAX_QUEUES		1024
+#define XVF_MAX_QUEUE_SIZE	1024
+
+/**
+ * struct xvf_queue - a virtqueue and its event channel
+ * @xvf: the device
+ * @vq: the kernel's queue
+ * @index: of the queue in the device
+ * @port: event channel, both directions
+ * @irq: bound to @port, 0 if none is
+ * @inflight: in-flight record for the backend, in the window
+ * @inflight_addr: its address for the device
+ * @inflight_size: its size in bytes
+ * @name: of the interrupt
+ * @kicks: notifications sent
+ * @interrupts: notifications received
+ */
+struct xvf_queue {
+	struct xvf_device *xvf;
+	struct virtqueue *vq;
+	unsigned int index;
+	evtchn_port_t port;
+	int irq;
+	void *inflight;
+	dma_addr_t inflight_addr;
+	size_t inflight_size;
+	char name[40];
+	u64 kicks;
+	u64 interrupts;
+};
+
+/**
+ * struct xvf_vdev - the virtio device that a xenbus device carries
+ * @vdev: the virtio device
+ * @xvf: the xenbus side; valid while @vdev is registered
+ *
+ * Freed by the release function of @vdev, since others may hold on to it for
+ * longer than the xenbus device lives.
+ */
+struct xvf_vdev {
+	struct virtio_device vdev;
+	struct xvf_device *xvf;
+};
+
+/**
+ * struct xvf_device - a xenbus device of ours
+ * @xdev: the xenbus device
+ * @gdma: its DMA layer, while connected
+ * @chan: its control channel, while connected
+ * @wq: for @state_work and for growing the window
+ * @state_work: does what a new state of the backend asks for
+ * @break_work: stops the virtqueues when the device is broken
+ * @backend_state: last state of the backend
+ * @lock: protects @vdev against the interrupt of @chan
+ * @vdev: the virtio device, while it is registered
+ * @broken: given up; set once
+ * @features: offered by the backend, read once
+ * @status: what the backend acknowledged last
+ * @written: status bits that the driver has set since the last reset
+ * @generation: of the config space, as of the last answer
+ * @generation_moves: how often it has changed without a break
+ * @config_size: bytes of config space
+ * @max_vqs: queues that the device has
+ * @queues_lock: protects @nr_queues and @queues against readers of statistics
+ * @nr_queues: entries of @queues
+ * @queues: by index of the queue; those that are not used have no @vq
+ * @debugfs: directory of the device
+ */
+struct xvf_device {
+	struct xenbus_device *xdev;
+	struct grant_dma *gdma;
+	struct xvf_channel chan;
+	struct workqueue_struct *wq;
+	struct work_struct state_work;
+	struct work_struct break_work;
+	enum xenbus_state backend_state;
+	spinlock_t lock; /* vdev */
+	struct virtio_device *vdev;
+	unsigned long broken;
+	u64 features;
+	u32 status;
+	u32 written;
+	u32 generation;
+	unsigned int generation_moves;
+	u32 config_size;
+	u32 max_vqs;
+	struct mutex queues_lock; /* nr_queues, queues[] */
+	unsigned int nr_queues;
+	struct xvf_queue *queues;
+	struct dentry *debugfs;
+};
+
+static inline struct xvf_device *to_xvf_device(struct virtio_device *vdev)
+{
+	return container_of(vdev, struct xvf_vdev, vdev)->xvf;
+}
+
+/**
+ * xvf_break() - give the device up
+ * @xvf: the device
+ * @why: for the log, once
+ *
+ * Every later request fails, the virtqueues are stopped; the device can only
+ * be removed.  Context: any.
+ */
+void xvf_break(struct xvf_device *xvf, const char *why);
+
+/**
+ * xvf_request() - a request of the transport
+ * @xvf: the device
+ * @id: XVIO_MSG_*
+ * @req: payload
+ * @req_len: its length in bytes
+ * @rsp: for the payload of the response, which must have just this length
+ * @rsp_len: in bytes
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno as xvf_channel_request().
+ */
+int xvf_request(struct xvf_device *xvf, u8 id, const void *req, size_t req_len,
+		void *rsp, size_t rsp_len);
+
+/**
+ * xvf_bus_request() - a request of the bus
+ * @xvf: the device
+ * @id: XVIO_BUS_*
+ * @req: payload
+ * @req_len: its length in bytes
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno; the error of the backend is turned into one.
+ */
+int xvf_bus_request(struct xvf_device *xvf, u8 id, const void *req,
+		    size_t req_len);
+
+/* config.c */
+extern const struct virtio_config_ops xvf_config_ops;
+
+/**
+ * xvf_read_device_info() - what the device is
+ * @xvf: the device; @config_size, @max_vqs and @features are set
+ * @id: its virtio id
+ *
+ * Context: process, may sleep.
+ * Return: 0, or -errno, and then the reason has been logged.
+ */
+int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
+
+/* vring.c: the members of virtio_config_ops that are about queues. */
+int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+		 struct virtqueue *vqs[], struct virtqueue_info info[],
+		 struct irq_affinity *desc);
+void xvf_del_vqs(struct virtio_device *vdev);
+void xvf_synchronize_cbs(struct virtio_device *vdev);
+int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask);
+int xvf_disable_vq_and_reset(struct virtqueue *vq);
+int xvf_enable_vq_after_reset(struct virtqueue *vq);
+
+/* stats.c */
+void xvf_stats_init(void);
+void xvf_stats_exit(void);
+void xvf_stats_add(struct xvf_device *xvf);
+void xvf_stats_remove(struct xvf_device *xvf);
+
+#endif /* XEN_VIRTIO_FRONT_H */
