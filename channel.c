@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * channel.c - the control channel: messages over a flex ring
+ * the control channel: messages over a flex ring
  *
  * One request is under way at a time; its caller sleeps until the interrupt
  * brings the response or the timeout ends it.  The interrupt does the whole

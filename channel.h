@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * channel.h - the control channel: messages over a flex ring
+ * the control channel: messages over a flex ring
  */
 
 #ifndef XVF_CHANNEL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * compat.h - every difference between the kernels that this module builds on
+ * every difference between the kernels that this module builds on
  *
  * Included before every source file by Kbuild, which finds out by looking at
  * the headers what the kernel has (XVF_HAVE_*).  Nothing else in the module

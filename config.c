@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * config.c - features, status and config space of a device over messages
+ * features, status and config space of a device over messages
  *
  * virtio_config_ops cannot fail in most places, so a device that does not
  * answer looks like one whose config space is zero and whose status has no
@@ -258,6 +258,9 @@ static void xvf_reset(struct virtio_device *vdev)
 	}
 	xvf->written = 0;
 	xvf->status = 0;
+	mutex_lock(&xvf->queues_lock);
+	xvf->reset = true;
+	mutex_unlock(&xvf->queues_lock);
 	xvf_synchronize_cbs(vdev);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * grant_dma.c - dma_map_ops that turn buffers into grant references
+ * dma_map_ops that turn buffers into grant references
  *
  * An address for the device is
  *
@@ -108,9 +108,12 @@ bad:
 static void copy_out(struct grant_dma *gdma, unsigned long off, size_t size)
 {
 	struct grant_dma_slot *slot = grant_dma_window_slot(gdma, off);
+	void *buf = phys_to_virt(slot->orig + (off & (GRANT_DMA_GRANULE - 1)));
 
-	memcpy(phys_to_virt(slot->orig + (off & (GRANT_DMA_GRANULE - 1))),
-	       grant_dma_window_ptr(gdma, off), size);
+	if (unlikely(READ_ONCE(gdma->dead)))
+		memset(buf, 0xff, size);
+	else
+		memcpy(buf, grant_dma_window_ptr(gdma, off), size);
 	this_cpu_add(gdma->stats->bytes_out, size);
 }
 

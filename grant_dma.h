@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * grant_dma.h - the DMA layer: guest buffers become grant references
+ * the DMA layer: guest buffers become grant references
  *
  * window.c owns the memory that is granted once (the window) and hands out
  * slots of it; grant_dma.c is the dma_map_ops on top.
@@ -23,11 +23,11 @@
  * O_DIRECT I/O to every one of them.
  */
 #define GRANT_DMA_GRANULE_SHIFT		9
-#define GRANT_DMA_GRANULE		(1UL << GRANT_DMA_GRANULE_SHIFT)
+#define GRANT_DMA_GRANULE		BIT(GRANT_DMA_GRANULE_SHIFT)
 
 /* The window grows by chunks.  No slot is larger than one. */
 #define GRANT_DMA_CHUNK_SHIFT		18
-#define GRANT_DMA_CHUNK_SIZE		(1UL << GRANT_DMA_CHUNK_SHIFT)
+#define GRANT_DMA_CHUNK_SIZE		BIT(GRANT_DMA_CHUNK_SHIFT)
 #define GRANT_DMA_CHUNK_PAGES		(GRANT_DMA_CHUNK_SIZE >> XEN_PAGE_SHIFT)
 #define GRANT_DMA_CHUNK_GRANULES	(GRANT_DMA_CHUNK_SIZE / GRANT_DMA_GRANULE)
 
@@ -119,6 +119,8 @@ struct grant_dma_chunk {
  * @revoked: pages revoked so far
  * @quarantined: pages that the backend did not give back
  * @closing: no growth any more
+ * @dead: the device is gone: buffers that it should have written read as all
+ *	ones, as from a bus where nobody answers
  * @chunks: by index
  */
 struct grant_dma {
@@ -141,6 +143,7 @@ struct grant_dma {
 	atomic_long_t revoked;
 	atomic_long_t quarantined;
 	bool closing;
+	bool dead;
 	struct grant_dma_chunk chunks[];
 };
 

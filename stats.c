@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stats.c - what the module does, for people: debugfs/xen-virtio/DEVICE/stats
+ * what the module does, for people: debugfs/xen-virtio/DEVICE/stats
  *
  * One "name value" a line.  Counters of the data path are kept without locks
  * and may be a little behind each other.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vring.c - virtqueues: the kernel's own ring, with an event channel each
+ * virtqueues: the kernel's own ring, with an event channel each
  *
  * A queue's ring, and an in-flight record for the backend, live in the window.
  * The kernel decides by guesses about the platform whether a ring goes through
@@ -277,6 +277,7 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	mutex_lock(&xvf->queues_lock);
 	xvf->queues = queues;
 	xvf->nr_queues = nvqs;
+	xvf->reset = false;
 
 	for (i = 0; i < nvqs; i++) {
 		struct xvf_queue *queue = &queues[i];
@@ -314,6 +315,114 @@ void xvf_synchronize_cbs(struct virtio_device *vdev)
 	for (i = 0; i < xvf->nr_queues; i++)
 		if (xvf->queues[i].irq)
 			synchronize_irq(xvf->queues[i].irq);
+}
+
+/*
+ * What follows plays the device when there is none any more: it completes what
+ * is in flight, so that drivers do not wait for ever for what will never come.
+ * The used length is 0 and the DMA layer fills the buffers with ones, which is
+ * an error for every driver; in virtio-blk it is the status 0xff.
+ */
+
+/* Which heads are in flight, as far as ring and in-flight record tell. */
+static unsigned int find_inflight(struct xvf_queue *queue, unsigned long *heads,
+				  u16 used_idx)
+{
+	struct grant_dma *gdma = queue->xvf->gdma;
+	unsigned int num = virtqueue_get_vring_size(queue->vq);
+	const struct xvio_inflight *record = queue->inflight;
+	const struct vring_avail *avail;
+	u16 avail_idx, todo;
+	unsigned int i, head;
+
+	avail = grant_dma_window_ptr(gdma, virtqueue_get_avail_addr(queue->vq) -
+				     gdma->base);
+	avail_idx = le16_to_cpu((__force __le16)READ_ONCE(avail->idx));
+	todo = avail_idx - used_idx;
+	if (todo > num)
+		todo = num;
+
+	for (i = 0; record && i < num; i++)
+		if (READ_ONCE(record->desc[i].inflight) == 1)
+			__set_bit(i, heads);
+	/* The rest is what the backend had not taken yet: the last entries. */
+	for (i = bitmap_weight(heads, num); i < todo; i++) {
+		avail_idx--;
+		head = le16_to_cpu((__force __le16)
+				   READ_ONCE(avail->ring[avail_idx % num]));
+		if (head < num)
+			__set_bit(head, heads);
+	}
+	return todo;
+}
+
+/* Let the driver take what is used, on a queue that is broken otherwise. */
+static void run_callback(struct virtqueue *vq)
+{
+	local_bh_disable();
+	local_irq_disable();
+	__virtqueue_unbreak(vq);
+	vring_interrupt(0, vq);
+	__virtqueue_break(vq);
+	local_irq_enable();
+	local_bh_enable();
+}
+
+/* Stop a queue; what the backend has finished is finished. */
+static void stop_queue(struct xvf_queue *queue)
+{
+	__virtqueue_break(queue->vq);
+	synchronize_irq(queue->irq);
+	run_callback(queue->vq);
+}
+
+/* Complete what is still in flight on a queue that is stopped. */
+static void fail_queue(struct xvf_queue *queue)
+{
+	struct grant_dma *gdma = queue->xvf->gdma;
+	struct virtqueue *vq = queue->vq;
+	unsigned int num = virtqueue_get_vring_size(vq);
+	DECLARE_BITMAP(heads, XVF_MAX_QUEUE_SIZE);
+	struct vring_used *used;
+	unsigned int head;
+	u16 idx;
+
+	bitmap_zero(heads, XVF_MAX_QUEUE_SIZE);
+	used = grant_dma_window_ptr(gdma, virtqueue_get_used_addr(vq) -
+				    gdma->base);
+	idx = le16_to_cpu((__force __le16)READ_ONCE(used->idx));
+	find_inflight(queue, heads, idx);
+	for_each_set_bit(head, heads, num) {
+		struct vring_used_elem *elem = &used->ring[idx % num];
+
+		WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(head));
+		WRITE_ONCE(elem->len, 0);
+		/* The entry before the index, as a device does it. */
+		virt_wmb();
+		WRITE_ONCE(used->idx, (__force __virtio16)cpu_to_le16(++idx));
+		run_callback(vq);
+	}
+}
+
+static void for_each_live_queue(struct xvf_device *xvf,
+				void (*fn)(struct xvf_queue *queue))
+{
+	unsigned int i;
+
+	for (i = 0; i < xvf->nr_queues; i++)
+		if (xvf->queues[i].vq && xvf->queues[i].irq)
+			fn(&xvf->queues[i]);
+}
+
+void xvf_fail_vqs(struct xvf_device *xvf)
+{
+	mutex_lock(&xvf->queues_lock);
+	if (xvf->gdma && !xvf->reset) {
+		for_each_live_queue(xvf, stop_queue);
+		WRITE_ONCE(xvf->gdma->dead, true);
+		for_each_live_queue(xvf, fail_queue);
+	}
+	mutex_unlock(&xvf->queues_lock);
 }
 
 int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask)

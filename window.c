@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * window.c - memory that is granted to the backend once and stays mapped
+ * memory that is granted to the backend once and stays mapped
  *
  * The window is a range of consecutive grant references, claimed when the
  * device is made.  It is populated by chunks of zeroed pages, from the highest

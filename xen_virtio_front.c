@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xen_virtio_front.c - virtio devices over xenbus, grants and event channels
+ * virtio devices over xenbus, grants and event channels
  *
  * A xenbus device of type "virtio" with the node transport = "xenbus" carries
  * one virtio device.  This file finds it, connects to the backend, registers
@@ -37,18 +37,21 @@ static unsigned int window_max_kb = 8192;
 module_param(window_max_kb, uint, 0644);
 MODULE_PARM_DESC(window_max_kb, "KiB that the window of a device may grow to (default 8192)");
 
+static unsigned int close_timeout = 30;
+module_param(close_timeout, uint, 0644);
+MODULE_PARM_DESC(close_timeout, "seconds that a backend may take to finish the I/O of a device that goes away (default 30)");
+
 static void break_work(struct work_struct *work)
 {
-	struct xvf_device *xvf = container_of(work, struct xvf_device,
-					      break_work);
-	struct virtio_device *vdev;
+	xvf_fail_vqs(container_of(work, struct xvf_device, break_work));
+}
 
-	spin_lock_irq(&xvf->lock);
-	vdev = xvf->vdev;
-	spin_unlock_irq(&xvf->lock);
-	/* Stays there: this work is cancelled before it is unregistered. */
-	if (vdev)
-		virtio_break_device(vdev);
+static void give_up_work(struct work_struct *work)
+{
+	struct xvf_device *xvf = container_of(to_delayed_work(work),
+					      struct xvf_device, give_up_work);
+
+	xvf_break(xvf, "the backend does not finish what is in flight");
 }
 
 void xvf_break(struct xvf_device *xvf, const char *why)
@@ -276,7 +279,6 @@ static int register_vdev(struct xvf_device *xvf,
 		spin_lock_irq(&xvf->lock);
 		xvf->vdev = NULL;
 		spin_unlock_irq(&xvf->lock);
-		cancel_work_sync(&xvf->break_work);
 		put_device(&vdev->dev);
 	}
 	return err;
@@ -290,9 +292,14 @@ static void unregister_vdev(struct xvf_device *xvf)
 	vdev = xvf->vdev;
 	xvf->vdev = NULL;
 	spin_unlock_irq(&xvf->lock);
-	cancel_work_sync(&xvf->break_work);
-	if (vdev)
-		unregister_virtio_device(vdev);
+	if (!vdev)
+		return;
+
+	/* Drivers wait for what is in flight; a backend may never finish it. */
+	schedule_delayed_work(&xvf->give_up_work,
+			      max(close_timeout, 1U) * HZ);
+	unregister_virtio_device(vdev);
+	cancel_delayed_work_sync(&xvf->give_up_work);
 }
 
 static int create_dma(struct xvf_device *xvf)
@@ -350,14 +357,18 @@ static void connect(struct xvf_device *xvf)
 static void disconnect(struct xvf_device *xvf)
 {
 	struct xenbus_device *xdev = xvf->xdev;
+	struct grant_dma *gdma;
 	unsigned int lost;
 
 	unregister_vdev(xvf);
 	xvf_stats_remove(xvf);
-	if (xvf->gdma) {
+	mutex_lock(&xvf->queues_lock);
+	gdma = xvf->gdma;
+	xvf->gdma = NULL;
+	mutex_unlock(&xvf->queues_lock);
+	if (gdma) {
 		grant_dma_uninstall(&xdev->dev);
-		grant_dma_destroy(xvf->gdma, !test_bit(0, &xvf->broken));
-		xvf->gdma = NULL;
+		grant_dma_destroy(gdma, !test_bit(0, &xvf->broken));
 	}
 	xvf_channel_quiet(&xvf->chan);
 
@@ -370,10 +381,8 @@ static void disconnect(struct xvf_device *xvf)
 	clear_bit(0, &xvf->broken);
 }
 
-static void state_work(struct work_struct *work)
+static void handle_state(struct xvf_device *xvf)
 {
-	struct xvf_device *xvf = container_of(work, struct xvf_device,
-					      state_work);
 	struct xenbus_device *xdev = xvf->xdev;
 
 	switch (READ_ONCE(xvf->backend_state)) {
@@ -392,6 +401,8 @@ static void state_work(struct work_struct *work)
 		if (xdev->state == XenbusStateInitialising ||
 		    xdev->state == XenbusStateClosed)
 			break;
+		if (xdev->state == XenbusStateConnected)
+			xvf_break(xvf, "the backend has gone");
 		fallthrough;
 	case XenbusStateClosing:
 		if (xdev->state == XenbusStateClosed)
@@ -407,6 +418,17 @@ static void state_work(struct work_struct *work)
 	case XenbusStateReconfigured:
 		break;
 	}
+}
+
+static void state_work(struct work_struct *work)
+{
+	struct xvf_device *xvf = container_of(work, struct xvf_device,
+					      state_work);
+
+	WRITE_ONCE(xvf->working, true);
+	handle_state(xvf);
+	WRITE_ONCE(xvf->working, false);
+	wake_up_all(&xvf->idle);
 }
 
 static void xvf_otherend_changed(struct xenbus_device *xdev,
@@ -450,6 +472,8 @@ static int xvf_probe(struct xenbus_device *xdev,
 	xvf_channel_init(&xvf->chan, xdev, &channel_host, xvf);
 	INIT_WORK(&xvf->state_work, state_work);
 	INIT_WORK(&xvf->break_work, break_work);
+	INIT_DELAYED_WORK(&xvf->give_up_work, give_up_work);
+	init_waitqueue_head(&xvf->idle);
 
 	err = -ENOMEM;
 	xvf->wq = alloc_workqueue("xvf-%s", WQ_UNBOUND, 0,
@@ -476,7 +500,13 @@ static void xvf_remove(struct xenbus_device *xdev)
 {
 	struct xvf_device *xvf = dev_get_drvdata(&xdev->dev);
 
-	/* The watch on the backend is gone: no new work comes. */
+	/*
+	 * The watch on the backend is gone: no new work comes.  A driver's
+	 * probe that waits for the backend must not keep us for ever.
+	 */
+	if (!wait_event_timeout(xvf->idle, !READ_ONCE(xvf->working),
+				max(close_timeout, 1U) * HZ))
+		xvf_break(xvf, "the driver's probe does not end");
 	cancel_work_sync(&xvf->state_work);
 	if (xdev->state != XenbusStateClosed) {
 		disconnect(xvf);

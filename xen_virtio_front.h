@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * xen_virtio_front.h - one virtio device over xenbus, seen from the guest
+ * one virtio device over xenbus, seen from the guest
  *
  * xen_virtio_front.c	xenbus driver: finds the device, connects, closes
  * channel.c		messages to and from the backend
@@ -17,6 +17,7 @@
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <xen/xenbus.h>
 
@@ -76,7 +77,10 @@ struct xvf_vdev {
  * @chan: its control channel, while connected
  * @wq: for @state_work and for growing the window
  * @state_work: does what a new state of the backend asks for
- * @break_work: stops the virtqueues when the device is broken
+ * @break_work: fails what is in flight when the device is broken
+ * @give_up_work: breaks a device that does not finish its I/O when it is closed
+ * @idle: woken when @state_work has finished
+ * @working: @state_work runs
  * @backend_state: last state of the backend
  * @lock: protects @vdev against the interrupt of @chan
  * @vdev: the virtio device, while it is registered
@@ -88,7 +92,9 @@ struct xvf_vdev {
  * @generation_moves: how often it has changed without a break
  * @config_size: bytes of config space
  * @max_vqs: queues that the device has
- * @queues_lock: protects @nr_queues and @queues against readers of statistics
+ * @queues_lock: protects @nr_queues, @queues and @reset against readers of
+ *	statistics and against @break_work
+ * @reset: the queues are out of use: nothing is in flight on them
  * @nr_queues: entries of @queues
  * @queues: by index of the queue; those that are not used have no @vq
  * @debugfs: directory of the device
@@ -100,6 +106,9 @@ struct xvf_device {
 	struct workqueue_struct *wq;
 	struct work_struct state_work;
 	struct work_struct break_work;
+	struct delayed_work give_up_work;
+	wait_queue_head_t idle;
+	bool working;
 	enum xenbus_state backend_state;
 	spinlock_t lock; /* vdev */
 	struct virtio_device *vdev;
@@ -111,7 +120,8 @@ struct xvf_device {
 	unsigned int generation_moves;
 	u32 config_size;
 	u32 max_vqs;
-	struct mutex queues_lock; /* nr_queues, queues[] */
+	struct mutex queues_lock; /* nr_queues, queues[], reset */
+	bool reset;
 	unsigned int nr_queues;
 	struct xvf_queue *queues;
 	struct dentry *debugfs;
@@ -127,8 +137,8 @@ static inline struct xvf_device *to_xvf_device(struct virtio_device *vdev)
  * @xvf: the device
  * @why: for the log, once
  *
- * Every later request fails, the virtqueues are stopped; the device can only
- * be removed.  Context: any.
+ * Every later request fails, the virtqueues are stopped, what is in flight on
+ * them ends with an error; the device can only be removed.  Context: any.
  */
 void xvf_break(struct xvf_device *xvf, const char *why);
 
@@ -179,6 +189,7 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 		 struct irq_affinity *desc);
 void xvf_del_vqs(struct virtio_device *vdev);
 void xvf_synchronize_cbs(struct virtio_device *vdev);
+void xvf_fail_vqs(struct xvf_device *xvf);
 int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask);
 int xvf_disable_vq_and_reset(struct virtqueue *vq);
 int xvf_enable_vq_after_reset(struct virtqueue *vq);

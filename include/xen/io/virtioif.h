@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtioif.h - virtio devices over xenbus, grant references and event channels
+ * virtio devices over xenbus, grant references and event channels
  *
  * The wire format between a virtio frontend in a guest and its backend in
  * dom0 or in a driver domain.  docs/protocol.md is the normative text; this
