@@ -404,7 +404,7 @@ static void fail_queue(struct xvf_queue *queue)
 	}
 }
 
-static void for_each_live_queue(struct xvf_device *xvf,
+static void on_live_queues(struct xvf_device *xvf,
 				void (*fn)(struct xvf_queue *queue))
 {
 	unsigned int i;
@@ -418,9 +418,9 @@ void xvf_fail_vqs(struct xvf_device *xvf)
 {
 	mutex_lock(&xvf->queues_lock);
 	if (xvf->gdma && !xvf->reset) {
-		for_each_live_queue(xvf, stop_queue);
+		on_live_queues(xvf, stop_queue);
 		WRITE_ONCE(xvf->gdma->dead, true);
-		for_each_live_queue(xvf, fail_queue);
+		on_live_queues(xvf, fail_queue);
 	}
 	mutex_unlock(&xvf->queues_lock);
 }
