@@ -19,9 +19,13 @@
 #define REQUIRED_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) | \
 				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
 
-/* Notifications carry no data here, and there are no other queues. */
+/*
+ * Notifications carry no data here, there are no other queues, and nobody can
+ * tell yet what is in flight on a packed ring.
+ */
 #define REFUSED_FEATURES	(BIT_ULL(VIRTIO_F_NOTIFICATION_DATA) | \
-				 BIT_ULL(VIRTIO_F_SR_IOV))
+				 BIT_ULL(VIRTIO_F_SR_IOV) | \
+				 BIT_ULL(VIRTIO_F_RING_PACKED))
 
 /* A generation that changes this often without a break never settles. */
 #define MAX_GENERATION_MOVES	64

@@ -324,48 +324,79 @@ void xvf_synchronize_cbs(struct virtio_device *vdev)
  * an error for every driver; in virtio-blk it is the status 0xff.
  */
 
-/* Which heads are in flight, as far as ring and in-flight record tell. */
-static unsigned int find_inflight(struct xvf_queue *queue, unsigned long *heads,
-				  u16 used_idx)
+/* A queue that is being failed: the device's side of its ring, and how far. */
+struct fail_state {
+	struct xvf_queue *queue;
+	unsigned int num;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	u16 idx;
+	bool stuck;		/* the driver has not taken the last entry */
+};
+
+/* Let the driver take what is used; false if it found that to be nonsense. */
+static bool run_callback(struct virtqueue *vq)
 {
-	struct grant_dma *gdma = queue->xvf->gdma;
-	unsigned int num = virtqueue_get_vring_size(queue->vq);
-	const struct xvio_inflight *record = queue->inflight;
-	const struct vring_avail *avail;
-	u16 avail_idx, todo;
-	unsigned int i, head;
+	bool sane;
 
-	avail = grant_dma_window_ptr(gdma, virtqueue_get_avail_addr(queue->vq) -
-				     gdma->base);
-	avail_idx = le16_to_cpu((__force __le16)READ_ONCE(avail->idx));
-	todo = avail_idx - used_idx;
-	if (todo > num)
-		todo = num;
-
-	for (i = 0; record && i < num; i++)
-		if (READ_ONCE(record->desc[i].inflight) == 1)
-			__set_bit(i, heads);
-	/* The rest is what the backend had not taken yet: the last entries. */
-	for (i = bitmap_weight(heads, num); i < todo; i++) {
-		avail_idx--;
-		head = le16_to_cpu((__force __le16)
-				   READ_ONCE(avail->ring[avail_idx % num]));
-		if (head < num)
-			__set_bit(head, heads);
-	}
-	return todo;
-}
-
-/* Let the driver take what is used, on a queue that is broken otherwise. */
-static void run_callback(struct virtqueue *vq)
-{
 	local_bh_disable();
 	local_irq_disable();
 	__virtqueue_unbreak(vq);
 	vring_interrupt(0, vq);
+	sane = !virtqueue_is_broken(vq);
 	__virtqueue_break(vq);
 	local_irq_enable();
 	local_bh_enable();
+	return sane;
+}
+
+static void write_used(struct fail_state *f, u16 at, unsigned int head)
+{
+	struct vring_used_elem *elem = &f->used->ring[at % f->num];
+
+	WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(head));
+	WRITE_ONCE(elem->len, 0);
+}
+
+/* Complete the chain that begins at @head, if there is one. */
+static void fail_head(struct fail_state *f, unsigned int head)
+{
+	unsigned int i;
+
+	if (f->stuck) {
+		/* Whichever entry the driver looks at, it is this one. */
+		for (i = 0; i < f->num; i++)
+			write_used(f, i, head);
+	} else {
+		write_used(f, f->idx++, head);
+	}
+	/* The entry before the index, as a device does it. */
+	virt_wmb();
+	WRITE_ONCE(f->used->idx, (__force __virtio16)cpu_to_le16(f->idx));
+	f->stuck = !run_callback(f->queue->vq);
+}
+
+/* Which heads are in flight, as far as ring and in-flight record tell. */
+static void find_inflight(struct fail_state *f, unsigned long *heads)
+{
+	const struct xvio_inflight *record = f->queue->inflight;
+	unsigned int i, head, todo;
+	u16 avail_idx;
+
+	avail_idx = le16_to_cpu((__force __le16)READ_ONCE(f->avail->idx));
+	todo = min_t(unsigned int, (u16)(avail_idx - f->idx), f->num);
+	for (i = 0; record && i < f->num; i++)
+		if (READ_ONCE(record->desc[i].inflight) == 1)
+			__set_bit(i, heads);
+
+	/* The rest is what the backend had not taken yet: the last entries. */
+	for (i = bitmap_weight(heads, f->num); i < todo; i++) {
+		avail_idx--;
+		head = le16_to_cpu((__force __le16)
+				   READ_ONCE(f->avail->ring[avail_idx % f->num]));
+		if (head < f->num)
+			__set_bit(head, heads);
+	}
 }
 
 /* Stop a queue; what the backend has finished is finished. */
@@ -381,27 +412,28 @@ static void fail_queue(struct xvf_queue *queue)
 {
 	struct grant_dma *gdma = queue->xvf->gdma;
 	struct virtqueue *vq = queue->vq;
-	unsigned int num = virtqueue_get_vring_size(vq);
 	DECLARE_BITMAP(heads, XVF_MAX_QUEUE_SIZE);
-	struct vring_used *used;
+	struct fail_state f = {
+		.queue = queue,
+		.num = virtqueue_get_vring_size(vq),
+		.avail = grant_dma_window_ptr(gdma, virtqueue_get_avail_addr(vq) -
+					      gdma->base),
+		.used = grant_dma_window_ptr(gdma, virtqueue_get_used_addr(vq) -
+					     gdma->base),
+	};
 	unsigned int head;
-	u16 idx;
 
+	f.idx = le16_to_cpu((__force __le16)READ_ONCE(f.used->idx));
+	f.stuck = !run_callback(vq);
 	bitmap_zero(heads, XVF_MAX_QUEUE_SIZE);
-	used = grant_dma_window_ptr(gdma, virtqueue_get_used_addr(vq) -
-				    gdma->base);
-	idx = le16_to_cpu((__force __le16)READ_ONCE(used->idx));
-	find_inflight(queue, heads, idx);
-	for_each_set_bit(head, heads, num) {
-		struct vring_used_elem *elem = &used->ring[idx % num];
+	find_inflight(&f, heads);
+	for_each_set_bit(head, heads, f.num)
+		fail_head(&f, head);
 
-		WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(head));
-		WRITE_ONCE(elem->len, 0);
-		/* The entry before the index, as a device does it. */
-		virt_wmb();
-		WRITE_ONCE(used->idx, (__force __virtio16)cpu_to_le16(++idx));
-		run_callback(vq);
-	}
+	/* A backend that lied about it: then every head, known or not. */
+	for (head = 0; head < f.num && vq->num_free < f.num; head++)
+		if (vq->callback)
+			fail_head(&f, head);
 }
 
 static void on_live_queues(struct xvf_device *xvf,
