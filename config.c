@@ -11,7 +11,9 @@
 
 #include <linux/delay.h>
 #include <linux/jiffies.h>
-#include <uapi/linux/virtio_config.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_scsi.h>
 
 #include "xen_virtio_front.h"
 
@@ -117,11 +119,40 @@ static bool in_config(struct xvf_device *xvf, unsigned int offset,
 	return offset <= xvf->config_size && len <= xvf->config_size - offset;
 }
 
+/* Where the config space says how many segments a request may have. */
+static unsigned int seg_max_offset(const struct virtio_device *vdev)
+{
+	switch (vdev->id.device) {
+	case VIRTIO_ID_BLOCK:
+		return offsetof(struct virtio_blk_config, seg_max);
+	case VIRTIO_ID_SCSI:
+		return offsetof(struct virtio_scsi_config, seg_max);
+	default:
+		return UINT_MAX;
+	}
+}
+
+/*
+ * A request that does not fit in the window would be tried for ever, even with
+ * nothing else under way: let the driver build none.
+ */
+static void limit_segments(struct virtio_device *vdev, unsigned int offset,
+			   void *buf, unsigned int len)
+{
+	u32 most = grant_dma_max_segments(to_xvf_device(vdev)->gdma);
+	__le32 *seg_max = buf;
+
+	if (offset == seg_max_offset(vdev) && len == sizeof(*seg_max) &&
+	    le32_to_cpu(*seg_max) > most)
+		*seg_max = cpu_to_le32(most);
+}
+
 static void xvf_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 		    unsigned int len)
 {
 	struct xvf_device *xvf = to_xvf_device(vdev);
-	unsigned int n;
+	unsigned int n, at = offset, size = len;
+	void *start = buf;
 	int err = -EINVAL;
 
 	memset(buf, 0, len);
@@ -136,6 +167,7 @@ static void xvf_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 		buf += n;
 		len -= n;
 	}
+	limit_segments(vdev, at, start, size);
 	return;
 
 err_report:

@@ -43,6 +43,11 @@ static size_t max_mapping(const struct grant_dma *gdma)
 		       GRANT_DMA_CHUNK_SIZE);
 }
 
+unsigned int grant_dma_max_segments(const struct grant_dma *gdma)
+{
+	return gdma->max_chunks * GRANT_DMA_CHUNK_SIZE / 2 / max_mapping(gdma);
+}
+
 static void slot_fill(struct grant_dma_slot *slot, phys_addr_t phys,
 		      size_t size)
 {

@@ -213,6 +213,14 @@ int grant_dma_revoke(grant_ref_t ref, struct page *page,
 		     unsigned long deadline);
 
 /**
+ * grant_dma_max_segments() - how many buffers one request may have
+ * @gdma: the layer
+ *
+ * Return: so many that they fit, at their largest, in half of the window.
+ */
+unsigned int grant_dma_max_segments(const struct grant_dma *gdma);
+
+/**
  * grant_dma_sum_stats() - add up the counters of all CPUs
  * @gdma: the layer
  * @sum: result
