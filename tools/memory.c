@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * memory.c - guest memory as the backend sees it: windows of granted pages
+ *
+ * The table is copied, changed and published as a whole.  What a queue thread
+ * has loaded stays valid until no queue runs: superseded tables are chained
+ * at the newest and freed in xvb_memory_quiesced().  The number of windows is
+ * bounded, so the chain is too: at most one table per possible addition since
+ * the last removal, 800 KiB in the worst case.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+#define MEMORY_MAX_PAGES	(1U << 20)
+
+static struct xvb_memory_table *table_alloc(unsigned int nr)
+{
+	struct xvb_memory_table *table;
+
+	table = calloc(1, sizeof(*table) + nr * sizeof(table->win[0]));
+	if (table)
+		table->nr = nr;
+	return table;
+}
+
+static struct xvb_memory_table *memory_table(struct xvb_memory *mem)
+{
+	/* Only this thread stores the pointer. */
+	return atomic_load_explicit(&mem->table, memory_order_relaxed);
+}
+
+static void xvb_memory_publish(struct xvb_memory *mem,
+			       struct xvb_memory_table *table)
+{
+	table->retired = memory_table(mem);
+	/* Pairs with the acquire in xvb_memory_get(): contents first. */
+	atomic_store_explicit(&mem->table, table, memory_order_release);
+}
+
+int xvb_memory_init(struct xvb_memory *mem, const struct xvb_memory_ops *ops,
+		    void *ctx, uint32_t max_pages)
+{
+	struct xvb_memory_table *table;
+
+	memset(mem, 0, sizeof(*mem));
+	if (!max_pages || max_pages > MEMORY_MAX_PAGES)
+		return -EINVAL;
+	table = table_alloc(0);
+	if (!table)
+		return -ENOMEM;
+	mem->ops = ops;
+	mem->ctx = ctx;
+	mem->max_pages = max_pages;
+	atomic_init(&mem->table, table);
+	return 0;
+}
+
+void xvb_memory_quiesced(struct xvb_memory *mem)
+{
+	struct xvb_memory_table *table = memory_table(mem);
+	struct xvb_memory_table *old;
+
+	while (table->retired) {
+		old = table->retired;
+		table->retired = old->retired;
+		free(old);
+	}
+}
+
+void xvb_memory_destroy(struct xvb_memory *mem)
+{
+	struct xvb_memory_table *table = memory_table(mem);
+	unsigned int i;
+
+	if (!table)
+		return;
+	for (i = 0; i < table->nr; i++)
+		mem->ops->unmap(mem->ctx, table->win[i].va,
+				table->win[i].bytes >> XVIO_ADDR_PAGE_SHIFT);
+	xvb_memory_quiesced(mem);
+	free(table);
+	memset(mem, 0, sizeof(*mem));
+}
+
+/* First window that ends above @start. */
+static unsigned int table_position(const struct xvb_memory_table *table,
+				   uint64_t start)
+{
+	unsigned int low = 0, high = table->nr, mid;
+
+	while (low < high) {
+		mid = (low + high) / 2;
+		if (table->win[mid].start + table->win[mid].bytes > start)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+void *xvb_memory_find(const struct xvb_memory_table *table,
+		      struct xvb_memory_hint *hint, uint64_t start,
+		      uint64_t len)
+{
+	unsigned int pos = table_position(table, start);
+	void *ptr;
+
+	if (pos >= table->nr)
+		return NULL;
+	ptr = xvb_window_get(&table->win[pos], start, len);
+	if (ptr)
+		hint->index = pos;
+	return ptr;
+}
+
+/* The window of exactly this run, or table->nr. */
+static unsigned int table_exact(const struct xvb_memory_table *table,
+				uint64_t start, uint64_t bytes)
+{
+	unsigned int pos = table_position(table, start);
+
+	if (pos < table->nr && table->win[pos].start == start &&
+	    table->win[pos].bytes == bytes)
+		return pos;
+	return table->nr;
+}
+
+static int memory_check(struct xvb_memory *mem, uint32_t first_ref,
+			uint32_t nr_pages)
+{
+	const struct xvb_memory_table *table = memory_table(mem);
+	uint64_t start = (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT;
+	uint64_t bytes = (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT;
+	unsigned int pos;
+
+	if (!nr_pages || nr_pages > XVIO_WINDOW_MAX_PAGES ||
+	    nr_pages - 1 > UINT32_MAX - first_ref)
+		return -EINVAL;
+	pos = table_position(table, start);
+	if (pos < table->nr && table->win[pos].start < start + bytes)
+		return -EEXIST;
+	if (table->nr >= XVB_MEMORY_MAX_WINDOWS ||
+	    nr_pages > mem->max_pages - mem->pages)
+		return -ENOSPC;
+	return 0;
+}
+
+int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
+		   uint32_t nr_pages)
+{
+	const struct xvb_memory_table *old = memory_table(mem);
+	uint64_t start = (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT;
+	struct xvb_memory_table *table;
+	unsigned int pos;
+	void *va;
+	int ret;
+
+	ret = memory_check(mem, first_ref, nr_pages);
+	if (ret)
+		return ret;
+	table = table_alloc(old->nr + 1);
+	if (!table)
+		return -ENOMEM;
+	ret = mem->ops->map(mem->ctx, first_ref, nr_pages, &va);
+	if (ret) {
+		free(table);
+		return ret;
+	}
+	pos = table_position(old, start);
+	memcpy(table->win, old->win, pos * sizeof(old->win[0]));
+	memcpy(table->win + pos + 1, old->win + pos,
+	       (old->nr - pos) * sizeof(old->win[0]));
+	table->win[pos] = (struct xvb_window){
+		.start = start,
+		.bytes = (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT,
+		.va = va,
+	};
+	mem->pages += nr_pages;
+	xvb_memory_publish(mem, table);
+	return 0;
+}
+
+int xvb_memory_remove(struct xvb_memory *mem, uint32_t first_ref,
+		      uint32_t nr_pages)
+{
+	const struct xvb_memory_table *old = memory_table(mem);
+	struct xvb_memory_table *table;
+	struct xvb_window gone;
+	unsigned int pos;
+
+	pos = table_exact(old, (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT,
+			  (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT);
+	if (pos == old->nr)
+		return -ENOENT;
+	gone = old->win[pos];
+	if (gone.pins)
+		return -EBUSY;
+	table = table_alloc(old->nr - 1);
+	if (!table)
+		return -ENOMEM;
+	memcpy(table->win, old->win, pos * sizeof(old->win[0]));
+	memcpy(table->win + pos, old->win + pos + 1,
+	       (old->nr - pos - 1) * sizeof(old->win[0]));
+	xvb_memory_publish(mem, table);
+	xvb_memory_quiesced(mem);
+	mem->pages -= nr_pages;
+	mem->ops->unmap(mem->ctx, gone.va, nr_pages);
+	return 0;
+}
+
+void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len)
+{
+	struct xvb_memory_table *table = memory_table(mem);
+	struct xvb_memory_hint hint = { 0 };
+	void *ptr;
+
+	if (!len)
+		return NULL;
+	ptr = xvb_memory_find(table, &hint, addr ^ XVIO_ADDR_GRANT, len);
+	if (ptr)
+		table->win[hint.index].pins++;
+	return ptr;
+}
+
+void xvb_memory_unpin(struct xvb_memory *mem, uint64_t addr)
+{
+	struct xvb_memory_table *table = memory_table(mem);
+	uint64_t start = addr ^ XVIO_ADDR_GRANT;
+	unsigned int pos = table_position(table, start);
+
+	if (pos < table->nr && start >= table->win[pos].start &&
+	    table->win[pos].pins)
+		table->win[pos].pins--;
+}

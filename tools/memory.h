@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * memory.h - guest memory as the backend sees it: windows of granted pages
+ *
+ * An address on a ring names a grant and an offset (xen/io/virtioif.h).  A
+ * window is a run of pages with consecutive references, mapped once at
+ * consecutive virtual addresses.  Nothing outside the windows can be reached:
+ * every access goes through xvb_memory_get(), the one bounds check.
+ *
+ * Threads: the control thread adds and removes; queue threads look up, with
+ * no lock.  The table of windows is immutable and replaced as a whole; an old
+ * table lives until the next moment when no queue runs.
+ *
+ * The mapping itself is behind struct xvb_memory_ops: libxengnttab in the
+ * daemon, malloc in tests.  A window is never remapped, protected or advised:
+ * that would drop the grants under I/O in flight.
+ */
+
+#ifndef XVB_MEMORY_H
+#define XVB_MEMORY_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xen/io/virtioif.h>
+
+#define XVB_MEMORY_MAX_WINDOWS	256
+
+/**
+ * struct xvb_memory_ops - how grants become memory
+ * @map: map @nr_pages grants, references @first_ref and following, readable
+ *       and writable at consecutive addresses; store the address in @va;
+ *       0 or -errno.  All or nothing.
+ * @unmap: undo @map; cannot fail
+ *
+ * Called from the control thread only.
+ */
+struct xvb_memory_ops {
+	int (*map)(void *ctx, uint32_t first_ref, uint32_t nr_pages,
+		   void **va);
+	void (*unmap)(void *ctx, void *va, uint32_t nr_pages);
+};
+
+/**
+ * struct xvb_window - one mapped run of grants
+ * @start: first_ref << 12, that is an address without XVIO_ADDR_GRANT
+ * @bytes: length
+ * @va: where it is mapped
+ * @pins: rings and records that live in it; control thread only
+ */
+struct xvb_window {
+	uint64_t start;
+	uint64_t bytes;
+	unsigned char *va;
+	unsigned int pins;
+};
+
+/**
+ * struct xvb_memory_table - all windows at one moment, sorted by @start
+ * @retired: older tables that a queue may still look at
+ * @nr: number of windows
+ * @win: the windows; never changed once published, but for @pins, which
+ *       are valid in the newest table only
+ */
+struct xvb_memory_table {
+	struct xvb_memory_table *retired;
+	unsigned int nr;
+	struct xvb_window win[];
+};
+
+/**
+ * struct xvb_memory - the memory of one guest that one device may touch
+ * @table: newest table; never NULL after xvb_memory_init()
+ * @ops: how to map
+ * @ctx: for @ops
+ * @pages: pages mapped
+ * @max_pages: limit for @pages
+ *
+ * All but @table belong to the control thread.
+ */
+struct xvb_memory {
+	_Atomic(struct xvb_memory_table *) table;
+	const struct xvb_memory_ops *ops;
+	void *ctx;
+	uint32_t pages;
+	uint32_t max_pages;
+};
+
+/**
+ * struct xvb_memory_hint - where the last look-up of one caller ended
+ * @index: window in the table; any value is safe
+ *
+ * One per thread and kind of access.  Zero-initialised is ready for use.
+ */
+struct xvb_memory_hint {
+	unsigned int index;
+};
+
+/**
+ * xvb_memory_init() - a memory without windows
+ * @mem: to initialise
+ * @ops: how to map; must outlive @mem
+ * @ctx: for @ops
+ * @max_pages: limit on the pages of all windows together
+ *
+ * Return: 0, -EINVAL for a @max_pages of 0 or above 2^20, or -ENOMEM.
+ */
+int xvb_memory_init(struct xvb_memory *mem, const struct xvb_memory_ops *ops,
+		    void *ctx, uint32_t max_pages);
+
+/**
+ * xvb_memory_destroy() - unmap everything
+ * @mem: what xvb_memory_init() made, or zeroes
+ *
+ * Context: control thread, with no queue started and no I/O in flight.
+ */
+void xvb_memory_destroy(struct xvb_memory *mem);
+
+/**
+ * xvb_memory_add() - map a window
+ * @mem: the memory
+ * @first_ref: first grant reference, as the guest sent it
+ * @nr_pages: number of pages, as the guest sent it
+ *
+ * Context: control thread; queues may run.
+ * Return: 0; -EINVAL for an empty run, one above XVIO_WINDOW_MAX_PAGES or
+ * one that leaves 32 bits; -EEXIST when it overlaps a window; -ENOSPC over a
+ * limit; -ENOMEM; or what the map operation returned.
+ */
+int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
+		   uint32_t nr_pages);
+
+/**
+ * xvb_memory_remove() - unmap a window
+ * @mem: the memory
+ * @first_ref: as it was added
+ * @nr_pages: as it was added
+ *
+ * Context: control thread.  Every queue that was started has been drained
+ * (xvb_queue_drain()) and its thread waits; no I/O is in flight.
+ * Return: 0, -ENOENT when there is no such window, -EBUSY when a ring or an
+ * in-flight record lives in it, -ENOMEM.
+ */
+int xvb_memory_remove(struct xvb_memory *mem, uint32_t first_ref,
+		      uint32_t nr_pages);
+
+/**
+ * xvb_memory_quiesced() - let go of old tables
+ * @mem: the memory
+ *
+ * Optional; xvb_memory_remove() does it too.
+ * Context: as xvb_memory_remove().
+ */
+void xvb_memory_quiesced(struct xvb_memory *mem);
+
+/**
+ * xvb_memory_pin() - like xvb_memory_get(), and keep the window
+ * @mem: the memory
+ * @addr: address from the guest
+ * @len: bytes, not 0
+ *
+ * The window cannot be removed until xvb_memory_unpin() with the same @addr.
+ * Context: control thread.
+ * Return: pointer, or NULL when the range is not inside one window.
+ */
+void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len);
+
+/**
+ * xvb_memory_unpin() - undo one xvb_memory_pin()
+ * @mem: the memory
+ * @addr: as it was pinned
+ *
+ * Context: control thread.
+ */
+void xvb_memory_unpin(struct xvb_memory *mem, uint64_t addr);
+
+/**
+ * xvb_memory_find() - the slow half of xvb_memory_get()
+ * @table: table to search
+ * @hint: updated
+ * @start: address without XVIO_ADDR_GRANT
+ * @len: bytes
+ *
+ * Return: pointer or NULL.
+ */
+void *xvb_memory_find(const struct xvb_memory_table *table,
+		      struct xvb_memory_hint *hint, uint64_t start,
+		      uint64_t len);
+
+/**
+ * xvb_window_get() - the bounds check
+ * @win: window
+ * @start: address without XVIO_ADDR_GRANT, any value
+ * @len: bytes, any value
+ *
+ * No sum is formed that could wrap: @start below the window makes @offset
+ * huge, and @len is compared with what is left.
+ *
+ * Return: pointer, or NULL when [start, start + len) is not inside.
+ */
+static inline void *xvb_window_get(const struct xvb_window *win,
+				   uint64_t start, uint64_t len)
+{
+	uint64_t offset = start - win->start;
+
+	if (offset >= win->bytes || len > win->bytes - offset)
+		return NULL;
+	return win->va + offset;
+}
+
+/**
+ * xvb_memory_get() - address from the guest to pointer
+ * @mem: the memory
+ * @hint: of the caller
+ * @addr: address, any value
+ * @len: bytes, any value; 0 still needs an address inside a window
+ *
+ * Context: any thread.  The pointer is good until the window is removed,
+ * which does not happen before the queue of the caller has been drained.
+ * What it points to changes under the reader's hands: copy once, check the
+ * copy, use the copy.
+ *
+ * Return: pointer, or NULL when the range is not inside one window.
+ */
+static inline void *xvb_memory_get(struct xvb_memory *mem,
+				   struct xvb_memory_hint *hint,
+				   uint64_t addr, uint64_t len)
+{
+	const struct xvb_memory_table *table;
+	uint64_t start = addr ^ XVIO_ADDR_GRANT;
+	unsigned int index = hint->index;
+	void *ptr;
+
+	/* Pairs with the release in xvb_memory_publish(). */
+	table = atomic_load_explicit(&mem->table, memory_order_acquire);
+	/* An address without bit 63 has it now, and is above every window. */
+	if (index < table->nr) {
+		ptr = xvb_window_get(&table->win[index], start, len);
+		if (ptr)
+			return ptr;
+	}
+	return xvb_memory_find(table, hint, start, len);
+}
+
+#endif /* XVB_MEMORY_H */
