@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * virtqueue.h - the device's side of a virtqueue in untrusted memory
+ *
+ * Split rings of virtio 1.4, section 2.7.  The interface knows chains, ids
+ * and lengths, not layouts, so that packed rings fit behind it.
+ *
+ * Everything the driver writes is copied once, then checked, then only the
+ * copy is used.  A violation of the ring format breaks the queue: nothing is
+ * taken from it any more, xvb_vq_broken() says why, and the owner sets
+ * DEVICE_NEEDS_RESET.
+ *
+ * A descriptor of length 0 is legal (no rule of the specification forbids
+ * it): it counts as a link of the chain, its address is not looked at, and
+ * no iovec comes from it.
+ *
+ * Threads: init, start and stop in the control thread while the queue's
+ * thread does not run; everything else in the queue's thread.
+ */
+
+#ifndef XVB_VIRTQUEUE_H
+#define XVB_VIRTQUEUE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <linux/virtio_ring.h>
+
+#include "log.h"
+#include "memory.h"
+
+/* Largest queue, longest indirect table and longest chain. */
+#define XVB_VQ_MAX_SIZE		1024
+
+/**
+ * struct xvb_vq_stats - counters of one queue
+ * @kicks: notifications that came in; counted by the owner of the channel
+ * @sweeps: times that the ring was looked at and something was there
+ * @requests: chains taken
+ * @completed: chains given back
+ * @bytes_out: bytes that the driver gave the device, headers included
+ * @bytes_in: bytes that the device wrote for the driver
+ * @errors: requests that got an error status from the device
+ * @notifications: notifications that went out
+ * @suppressed: flushes that needed none
+ *
+ * Written by the queue's thread, read by anyone: relaxed atomics.
+ */
+struct xvb_vq_stats {
+	_Atomic uint64_t kicks;
+	_Atomic uint64_t sweeps;
+	_Atomic uint64_t requests;
+	_Atomic uint64_t completed;
+	_Atomic uint64_t bytes_out;
+	_Atomic uint64_t bytes_in;
+	_Atomic uint64_t errors;
+	_Atomic uint64_t notifications;
+	_Atomic uint64_t suppressed;
+};
+
+/**
+ * xvb_stat_add() - add to a counter that only this thread writes
+ * @counter: counter
+ * @n: to add
+ */
+static inline void xvb_stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, n +
+			      atomic_load_explicit(counter,
+						   memory_order_relaxed),
+			      memory_order_relaxed);
+}
+
+/**
+ * xvb_stat_get() - read a counter of another thread
+ * @counter: counter
+ *
+ * Return: its value, a moment ago.
+ */
+static inline uint64_t xvb_stat_get(_Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/**
+ * struct xvb_vq_setup - where a queue lives, as the guest said
+ * @features: negotiated feature bits
+ * @size: number of entries
+ * @desc: address of the descriptor area
+ * @driver: address of the driver area (avail ring)
+ * @device: address of the device area (used ring)
+ * @inflight: address of the in-flight record, 0 for none
+ * @inflight_len: bytes of it
+ */
+struct xvb_vq_setup {
+	uint64_t features;
+	uint32_t size;
+	uint64_t desc;
+	uint64_t driver;
+	uint64_t device;
+	uint64_t inflight;
+	uint32_t inflight_len;
+};
+
+/**
+ * struct xvb_chain - one request, translated
+ * @iov: set by the caller before xvb_vq_pop(): room for @iov_max entries;
+ *       after it: @nout entries the device reads, then @nin it writes
+ * @iov_max: set by the caller: length of @iov
+ * @id: what xvb_vq_push() wants back
+ * @nout: iovecs the device reads
+ * @nin: iovecs the device writes
+ * @out_len: bytes the device may read
+ * @in_len: bytes the device may write; out_len + in_len < 2^32
+ */
+struct xvb_chain {
+	struct iovec *iov;
+	uint16_t iov_max;
+	uint16_t id;
+	uint16_t nout;
+	uint16_t nin;
+	uint32_t out_len;
+	uint32_t in_len;
+};
+
+/**
+ * struct xvb_vq - one virtqueue, device side
+ * @mem: memory it lives in, and its buffers
+ * @ring_hint: for indirect tables
+ * @data_hint: for buffers
+ * @desc: descriptor table in the guest; read only
+ * @avail: avail ring in the guest; read only
+ * @used: used ring in the guest; written
+ * @inflight: in-flight record in the guest; written, or NULL
+ * @size: entries, a power of two
+ * @started: between xvb_vq_start() and xvb_vq_stop()
+ * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
+ * @indirect_ok: VIRTIO_RING_F_INDIRECT_DESC was negotiated
+ * @kick_off: with flags: VRING_USED_F_NO_NOTIFY is set
+ * @last_avail: next avail entry to take
+ * @shadow_avail: avail index as last read
+ * @next_used: next used entry to write
+ * @published: used index as the driver sees it
+ * @signalled: used index at the last notification decision
+ * @signalled_valid: false: the next flush notifies
+ * @inuse: chains taken and not pushed
+ * @counter: global counter of the in-flight record
+ * @batch: ids pushed since the last flush, for the in-flight record
+ * @taken: bitmap of ids that are with the device
+ * @table: private copy of an indirect table
+ * @setup: as started; for unpinning
+ * @stats: counters
+ * @reason: why the queue is broken, or ""
+ */
+struct xvb_vq {
+	struct xvb_memory *mem;
+	struct xvb_memory_hint ring_hint;
+	struct xvb_memory_hint data_hint;
+	const struct vring_desc *desc;
+	const struct vring_avail *avail;
+	struct vring_used *used;
+	struct xvio_inflight *inflight;
+	uint16_t size;
+	bool started;
+	bool event_idx;
+	bool indirect_ok;
+	bool kick_off;
+	uint16_t last_avail;
+	uint16_t shadow_avail;
+	uint16_t next_used;
+	uint16_t published;
+	uint16_t signalled;
+	bool signalled_valid;
+	uint16_t inuse;
+	uint64_t counter;
+	uint16_t *batch;
+	uint64_t *taken;
+	struct vring_desc *table;
+	struct xvb_vq_setup setup;
+	struct xvb_vq_stats stats;
+	char reason[128];
+};
+
+/**
+ * xvb_vq_init() - a queue that is not started
+ * @vq: to initialise; its counters start at 0
+ * @mem: memory, must outlive @vq
+ */
+void xvb_vq_init(struct xvb_vq *vq, struct xvb_memory *mem);
+
+/**
+ * xvb_vq_start() - check a set-up and begin at index 0
+ * @vq: queue, not started
+ * @setup: as the guest sent it, copied
+ * @err: what is wrong with it
+ *
+ * Pins the rings in their windows.
+ * Return: 0, -EINVAL for a set-up that breaks a rule, -EFAULT for an address
+ * outside the windows, -EBUSY when started, -ENOMEM.
+ */
+int xvb_vq_start(struct xvb_vq *vq, const struct xvb_vq_setup *setup,
+		 struct xvb_error *err);
+
+/**
+ * xvb_vq_stop() - let go of the rings
+ * @vq: queue; started or not, broken or not
+ *
+ * The counters stay.
+ */
+void xvb_vq_stop(struct xvb_vq *vq);
+
+/**
+ * xvb_vq_broken() - why nothing comes from this queue any more
+ * @vq: queue
+ *
+ * Return: the reason, or NULL when it is in order.
+ */
+static inline const char *xvb_vq_broken(const struct xvb_vq *vq)
+{
+	return vq->reason[0] ? vq->reason : NULL;
+}
+
+/**
+ * xvb_vq_break() - stop a queue for a reason that the device found
+ * @vq: queue
+ * @fmt: reason
+ *
+ * The first reason stays.
+ * Return: -EPROTO.
+ */
+int xvb_vq_break(struct xvb_vq *vq, const char *fmt, ...) XVB_PRINTF(2, 3);
+
+/**
+ * xvb_vq_pop() - take the next request
+ * @vq: queue, started
+ * @chain: @iov and @iov_max set by the caller, the rest filled in
+ *
+ * Return: 1, 0 when there is none, -EPROTO when the queue is broken (now or
+ * before).
+ */
+int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain);
+
+/**
+ * xvb_vq_push() - give a request back; seen by the driver after a flush
+ * @vq: queue
+ * @id: of the chain
+ * @len: bytes written from the start of its writable part
+ *
+ * Works on a broken queue too, so that what was taken can be given back.
+ */
+void xvb_vq_push(struct xvb_vq *vq, uint16_t id, uint32_t len);
+
+/**
+ * xvb_vq_flush() - publish what was pushed
+ * @vq: queue
+ *
+ * Return: true when the driver wants a notification.
+ */
+bool xvb_vq_flush(struct xvb_vq *vq);
+
+/**
+ * xvb_vq_kick_disable() - the driver need not notify for now
+ * @vq: queue
+ *
+ * A hint: notifications may still come.
+ */
+void xvb_vq_kick_disable(struct xvb_vq *vq);
+
+/**
+ * xvb_vq_kick_enable() - the driver shall notify from now on
+ * @vq: queue
+ *
+ * Return: true when something came in meanwhile, for which no notification
+ * may come: look again before going to sleep.
+ */
+bool xvb_vq_kick_enable(struct xvb_vq *vq);
+
+/**
+ * xvb_vq_pending() - is something in the avail ring?
+ * @vq: queue, started
+ *
+ * Return: true when xvb_vq_pop() would not return 0.
+ */
+bool xvb_vq_pending(struct xvb_vq *vq);
+
+#endif /* XVB_VIRTQUEUE_H */
