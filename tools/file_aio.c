@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * file_aio.c - the file engine on libaio
+ *
+ * The fast path is a sweep: aio_queue() per request fills an iocb and
+ * remembers it, aio_submit() is one io_submit() for all of them, aio_reap()
+ * takes completions from the ring that the kernel maps into the process,
+ * without a system call.  On a device that completes in io_submit() (a
+ * ramdisk) everything is there when aio_reap() looks for the first time.
+ *
+ * Each iocb signals an eventfd when it completes, for whoever sleeps.  The
+ * eventfd is watched by edge and read only in aio_wait().
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "file_priv.h"
+
+#define AIO_RING_MAGIC	0xa10a10a1
+#define AIO_MAX_DEPTH	4096
+#define AIO_EVENTS	64
+
+/* What the kernel maps at io_context_t; fs/aio.c, unchanged since 2.6. */
+struct aio_ring {
+	uint32_t id;
+	uint32_t nr;
+	uint32_t head;
+	uint32_t tail;
+	uint32_t magic;
+	uint32_t compat_features;
+	uint32_t incompat_features;
+	uint32_t header_length;
+	struct io_event events[];
+};
+
+struct xvb_fio {
+	struct xvb_file *file;
+	io_context_t ctx;
+	struct aio_ring *ring;		/* NULL: use io_getevents() */
+	void (*done)(void *ctx, struct xvb_fio_req *req, int result);
+	void *done_ctx;
+	unsigned int inflight;		/* queued and not given to done() */
+	unsigned int submitted;		/* with the kernel's aio */
+	unsigned int nbatch;
+	uint64_t finished;		/* calls of done() */
+	struct xvb_completions helped;
+	struct iocb *batch[];
+};
+
+static int aio_open(struct xvb_file *file, unsigned int depth,
+		    void (*done)(void *ctx, struct xvb_fio_req *req,
+				 int result),
+		    void *ctx, struct xvb_fio **out, struct xvb_error *err)
+{
+	struct aio_ring *ring;
+	struct xvb_fio *fio;
+	int ret;
+
+	if (!depth || depth > AIO_MAX_DEPTH)
+		return -EINVAL;
+	fio = calloc(1, sizeof(*fio) + depth * sizeof(fio->batch[0]));
+	if (!fio)
+		return xvb_error_set(err, -ENOMEM, "out of memory");
+	fio->file = file;
+	fio->done = done;
+	fio->done_ctx = ctx;
+	atomic_init(&fio->helped.head, NULL);
+	fio->helped.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fio->helped.eventfd < 0) {
+		ret = xvb_error_set(err, -errno, "making an eventfd: %s",
+				    strerror(errno));
+		goto err_free;
+	}
+	ret = io_setup(depth, &fio->ctx);
+	if (ret) {
+		xvb_error_set(err, ret,
+			      "setting up asynchronous I/O for %u requests: %s%s",
+			      depth, strerror(-ret), ret == -EAGAIN ?
+			      ": raise the sysctl fs.aio-max-nr" : "");
+		goto err_close;
+	}
+	ring = (struct aio_ring *)fio->ctx;
+	if (ring->magic == AIO_RING_MAGIC && !ring->incompat_features &&
+	    ring->header_length == sizeof(*ring))
+		fio->ring = ring;
+	*out = fio;
+	return 0;
+
+err_close:
+	close(fio->helped.eventfd);
+err_free:
+	free(fio);
+	return ret;
+}
+
+static void aio_close(struct xvb_fio *fio)
+{
+	/* Waits for the kernel, should a request be left. */
+	io_destroy(fio->ctx);
+	close(fio->helped.eventfd);
+	free(fio);
+}
+
+static void aio_help(struct xvb_fio *fio, struct xvb_fio_req *req)
+{
+	xvb_helpers_queue(fio->file->helpers, req, &fio->helped);
+}
+
+static inline void aio_prepare(struct xvb_fio *fio, struct xvb_fio_req *req)
+{
+	bool read = req->op == XVB_FIO_READ;
+	struct iocb *iocb = &req->iocb;
+
+	memset(iocb, 0, sizeof(*iocb));
+	iocb->aio_fildes = fio->file->fd;
+	iocb->u.c.offset = req->offset;
+	iocb->u.c.flags = 1;	/* IOCB_FLAG_RESFD */
+	iocb->u.c.resfd = fio->helped.eventfd;
+	if (req->niov == 1) {
+		iocb->aio_lio_opcode = read ? IO_CMD_PREAD : IO_CMD_PWRITE;
+		iocb->u.c.buf = req->iov[0].iov_base;
+		iocb->u.c.nbytes = req->iov[0].iov_len;
+	} else {
+		iocb->aio_lio_opcode = read ? IO_CMD_PREADV : IO_CMD_PWRITEV;
+		iocb->u.c.buf = req->iov;
+		iocb->u.c.nbytes = req->niov;
+	}
+	if (!read && (req->flags & XVB_FIO_DSYNC))
+		iocb->aio_rw_flags = RWF_DSYNC;
+}
+
+static void aio_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
+{
+	req->done = 0;
+	fio->inflight++;
+	if ((req->op != XVB_FIO_READ && req->op != XVB_FIO_WRITE) ||
+	    !fio->file->info.direct ||
+	    !xvb_file_aligned(fio->file, req->iov, req->niov)) {
+		aio_help(fio, req);
+		return;
+	}
+	aio_prepare(fio, req);
+	fio->batch[fio->nbatch++] = &req->iocb;
+}
+
+static inline struct xvb_fio_req *aio_req(struct iocb *iocb)
+{
+	return (struct xvb_fio_req *)((char *)iocb -
+				      offsetof(struct xvb_fio_req, iocb));
+}
+
+static void aio_submit(struct xvb_fio *fio)
+{
+	unsigned int pos = 0;
+	int ret;
+
+	while (pos < fio->nbatch) {
+		ret = io_submit(fio->ctx, fio->nbatch - pos, fio->batch + pos);
+		if (ret > 0) {
+			pos += ret;
+			fio->submitted += ret;
+		} else if (ret == -EAGAIN && fio->submitted) {
+			/* The kernel is full: again after a completion. */
+			break;
+		} else if (ret != -EINTR) {
+			/* Refused: a helper finds out why. */
+			aio_help(fio, aio_req(fio->batch[pos++]));
+		}
+	}
+	fio->nbatch -= pos;
+	if (pos && fio->nbatch)
+		memmove(fio->batch, fio->batch + pos,
+			fio->nbatch * sizeof(fio->batch[0]));
+}
+
+static inline void aio_finish(struct xvb_fio *fio, struct xvb_fio_req *req,
+			      int result)
+{
+	fio->inflight--;
+	fio->finished++;
+	fio->done(fio->done_ctx, req, result);
+}
+
+static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
+{
+	struct xvb_fio_req *req = aio_req(event->obj);
+	long res = event->res;
+
+	fio->submitted--;
+	if ((uint64_t)res == req->len) {
+		aio_finish(fio, req, 0);
+	} else if (res >= 0 || res == -EINVAL || res == -EAGAIN) {
+		/*
+		 * Short, or memory that O_DIRECT does not like after all: a
+		 * helper does the rest.
+		 */
+		req->done = res > 0 ? res : 0;
+		aio_help(fio, req);
+	} else {
+		aio_finish(fio, req, res);
+	}
+}
+
+static void aio_reap_syscall(struct xvb_fio *fio)
+{
+	struct io_event events[AIO_EVENTS];
+	struct timespec now = { 0, 0 };
+	int i, n;
+
+	do {
+		n = io_getevents(fio->ctx, 0, AIO_EVENTS, events, &now);
+		for (i = 0; i < n; i++)
+			aio_event(fio, &events[i]);
+	} while (n == AIO_EVENTS);
+}
+
+static void aio_reap_ring(struct xvb_fio *fio)
+{
+	struct aio_ring *ring = fio->ring;
+	struct io_event event;
+	uint32_t head;
+
+	head = ring->head;
+	/* Pairs with smp_wmb() in the kernel's aio_complete(). */
+	while (head != __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE)) {
+		event = ring->events[head];
+		head = head + 1 == ring->nr ? 0 : head + 1;
+		/* The slot is the kernel's again: after the copy. */
+		__atomic_store_n(&ring->head, head, __ATOMIC_RELEASE);
+		aio_event(fio, &event);
+	}
+}
+
+static void aio_reap_helpers(struct xvb_fio *fio)
+{
+	struct xvb_fio_req *req, *next;
+
+	if (!atomic_load_explicit(&fio->helped.head, memory_order_relaxed))
+		return;
+	/* Pairs with the release in helper_complete(). */
+	req = atomic_exchange_explicit(&fio->helped.head, NULL,
+				       memory_order_acquire);
+	for (; req; req = next) {
+		next = req->next;
+		aio_finish(fio, req, req->result);
+	}
+}
+
+static void aio_reap_ready(struct xvb_fio *fio)
+{
+	if (fio->submitted && fio->ring)
+		aio_reap_ring(fio);
+	else if (fio->submitted)
+		aio_reap_syscall(fio);
+	aio_reap_helpers(fio);
+	/* What the kernel had no room for; nobody else would come back. */
+	if (fio->nbatch)
+		aio_submit(fio);
+}
+
+/* Block until the eventfd says that something may be complete. */
+static void aio_wait(struct xvb_fio *fio)
+{
+	struct pollfd pfd = {
+		.fd = fio->helped.eventfd,
+		.events = POLLIN,
+	};
+
+	poll(&pfd, 1, -1);
+}
+
+static unsigned int aio_reap(struct xvb_fio *fio, bool wait)
+{
+	uint64_t before = fio->finished, count;
+
+	aio_reap_ready(fio);
+	while (wait && fio->inflight && fio->finished == before) {
+		/* Clear it first, then look, then sleep: nothing is missed. */
+		if (read(fio->helped.eventfd, &count, sizeof(count)) < 0)
+			count = 0;
+		aio_reap_ready(fio);
+		if (fio->finished == before)
+			aio_wait(fio);
+	}
+	return fio->finished - before;
+}
+
+static int aio_fd(struct xvb_fio *fio)
+{
+	return fio->helped.eventfd;
+}
+
+const struct xvb_fio_ops xvb_fio_aio = {
+	.open = aio_open,
+	.close = aio_close,
+	.queue = aio_queue,
+	.submit = aio_submit,
+	.reap = aio_reap,
+	.fd = aio_fd,
+};

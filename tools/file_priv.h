@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * file_priv.h - what the parts of the file engine share
+ *
+ *	file.c		opening, locking, what a file can do
+ *	file_aio.c	the engine: libaio, and who goes to the helpers
+ *	file_helper.c	threads for what would block
+ */
+
+#ifndef XVB_FILE_PRIV_H
+#define XVB_FILE_PRIV_H
+
+#include <stdatomic.h>
+
+#include "fileio.h"
+
+struct xvb_helpers;
+
+/**
+ * struct xvb_file - an open file
+ * @info: what is known about it
+ * @fd: descriptor, with O_DIRECT when @info.direct
+ * @len_mask: O_DIRECT: bits that must be 0 in the length of each iovec
+ * @helpers: threads
+ */
+struct xvb_file {
+	struct xvb_file_info info;
+	int fd;
+	uint32_t len_mask;
+	struct xvb_helpers *helpers;
+};
+
+/**
+ * struct xvb_completions - requests on their way from helpers to their owner
+ * @head: last one first
+ * @eventfd: signalled when @head becomes non-empty
+ */
+struct xvb_completions {
+	_Atomic(struct xvb_fio_req *) head;
+	int eventfd;
+};
+
+/**
+ * xvb_file_aligned() - can O_DIRECT take this memory?
+ * @file: file with O_DIRECT
+ * @iov: memory
+ * @niov: length of @iov
+ *
+ * Return: true when it can.
+ */
+bool xvb_file_aligned(const struct xvb_file *file, const struct iovec *iov,
+		      unsigned int niov);
+
+/**
+ * xvb_helpers_start() - start threads
+ * @file: file they work on; must outlive them
+ * @nr: how many
+ * @helpers: the threads
+ *
+ * Return: 0 or -errno.
+ */
+int xvb_helpers_start(struct xvb_file *file, unsigned int nr,
+		      struct xvb_helpers **helpers);
+
+/**
+ * xvb_helpers_stop() - end the threads
+ * @helpers: threads with nothing to do, or NULL
+ */
+void xvb_helpers_stop(struct xvb_helpers *helpers);
+
+/**
+ * xvb_helpers_queue() - give a request to a thread
+ * @helpers: threads
+ * @req: request; its first @req->done bytes are transferred already
+ * @sink: where it goes when it is complete, with @req->result set
+ *
+ * Context: any thread.
+ */
+void xvb_helpers_queue(struct xvb_helpers *helpers, struct xvb_fio_req *req,
+		       struct xvb_completions *sink);
+
+#endif /* XVB_FILE_PRIV_H */
