@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * blk.c - virtio-blk, virtio 1.4 section 5.2
+ *
+ * A request is a 16-byte header, data, and a status byte, cut into
+ * descriptors in any way (section 2.7.4.1): the header is gathered, the
+ * status is the last byte of the writable part, and what is left is data.
+ *
+ * used.len is always the whole writable part.  Section 2.7.8.2 counts written
+ * bytes from its beginning, and the status is at its end: so where a request
+ * fails or has more room than data, the room is zeroed, and no stale byte is
+ * called written.
+ *
+ * Segments of discard and write-zeroes are copied and checked all together,
+ * then done one after the other.
+ */
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+
+#include "fileio.h"
+#include "types.h"
+
+#define BLK_SECTOR_SHIFT	9
+#define BLK_SECTOR		(1U << BLK_SECTOR_SHIFT)
+#define BLK_QUEUE_SIZE		256
+#define BLK_SEG_MAX		254
+#define BLK_SIZE_MAX		(1U << 20)
+/* Data, header and status each in pieces: more than any driver makes. */
+#define BLK_IOV_MAX		(BLK_SEG_MAX + 18)
+#define BLK_RANGES_MAX		16
+#define BLK_RANGE_SECTORS	(1U << 22)
+#define BLK_SERIAL_LEN		VIRTIO_BLK_ID_BYTES
+#define BLK_SWEEPS		16
+#define BLK_CONFIG_SIZE		offsetof(struct virtio_blk_config, \
+					 max_secure_erase_sectors)
+
+#define BIT64(n)		(1ULL << (n))
+
+/* One range of discard or write-zeroes, checked; in bytes. */
+struct blk_range {
+	uint64_t offset;
+	uint64_t len;
+	unsigned int flags;
+};
+
+struct blk_queue;
+
+struct blk_req {
+	struct xvb_fio_req io;
+	struct blk_queue *bq;
+	struct blk_req *next_free;
+	struct xvb_chain chain;
+	unsigned char *status;
+	unsigned int range;
+	unsigned int nr_ranges;
+	struct blk_range ranges[BLK_RANGES_MAX];
+};
+
+struct blk_queue {
+	struct xvb_queue *q;
+	struct blk_dev *blk;
+	struct xvb_fio *fio;
+	struct blk_req *free;
+	struct blk_req *reqs;
+	struct iovec *iovs;
+	bool dsync;
+};
+
+struct blk_dev {
+	struct xvb_device dev;
+	struct xvb_file *file;
+	const struct xvb_file_info *info;
+	const struct xvb_fio_ops *fio;
+	struct virtio_blk_config config;
+	_Atomic uint8_t writeback;
+	char serial[BLK_SERIAL_LEN];
+};
+
+static struct blk_dev *to_blk(struct xvb_device *dev)
+{
+	return (struct blk_dev *)((char *)dev - offsetof(struct blk_dev, dev));
+}
+
+/*
+ * Completion
+ */
+
+/* What the device did not fill must not look as if it had been written. */
+static void blk_zero_in(struct blk_req *req)
+{
+	struct iovec *iov = req->chain.iov + req->chain.nout;
+	unsigned int i;
+
+	for (i = 0; i < req->chain.nin; i++)
+		memset(iov[i].iov_base, 0, iov[i].iov_len);
+}
+
+static void blk_complete(struct blk_req *req, uint8_t status)
+{
+	struct blk_queue *bq = req->bq;
+
+	if (status != VIRTIO_BLK_S_OK) {
+		blk_zero_in(req);
+		xvb_stat_add(&bq->q->vq.stats.errors, 1);
+	}
+	*req->status = status;
+	xvb_vq_push(&bq->q->vq, req->chain.id, req->chain.in_len);
+	req->next_free = bq->free;
+	bq->free = req;
+}
+
+static uint8_t blk_status(int result)
+{
+	switch (result) {
+	case 0:
+		return VIRTIO_BLK_S_OK;
+	case -EOPNOTSUPP:
+		return VIRTIO_BLK_S_UNSUPP;
+	default:
+		return VIRTIO_BLK_S_IOERR;
+	}
+}
+
+static void blk_range_start(struct blk_req *req)
+{
+	const struct blk_range *range = &req->ranges[req->range];
+
+	req->io.offset = range->offset;
+	req->io.len = range->len;
+	req->io.flags = range->flags | (req->bq->dsync ? XVB_FIO_DSYNC : 0);
+	req->bq->blk->fio->queue(req->bq->fio, &req->io);
+}
+
+static void blk_done(void *ctx, struct xvb_fio_req *io, int result)
+{
+	struct blk_req *req = (struct blk_req *)io;
+
+	(void)ctx;
+	if (!result && ++req->range < req->nr_ranges) {
+		blk_range_start(req);
+		return;
+	}
+	blk_complete(req, blk_status(result));
+}
+
+/*
+ * Requests
+ */
+
+/* Copy @len bytes from the front of the readable part and drop them. */
+static void blk_gather(struct xvb_chain *chain, void *to, size_t len)
+{
+	struct iovec *iov = chain->iov;
+	unsigned char *p = to;
+	unsigned int i = 0;
+	size_t n;
+
+	while (len) {
+		n = MIN(len, iov[i].iov_len);
+		memcpy(p, iov[i].iov_base, n);
+		p += n;
+		len -= n;
+		iov[i].iov_base = (char *)iov[i].iov_base + n;
+		iov[i].iov_len -= n;
+		if (!iov[i].iov_len)
+			i++;
+	}
+	/* The compiler must not read guest memory again. */
+	atomic_signal_fence(memory_order_seq_cst);
+	chain->iov += i;
+	chain->nout -= i;
+}
+
+/* Split the last byte off the writable part. */
+static unsigned char *blk_take_status(struct xvb_chain *chain)
+{
+	struct iovec *last = &chain->iov[chain->nout + chain->nin - 1];
+
+	last->iov_len--;
+	if (!last->iov_len)
+		chain->nin--;
+	return (unsigned char *)last->iov_base + last->iov_len;
+}
+
+/* Is [sector, sector + len) on the disk, in whole blocks? */
+static bool blk_range_ok(const struct blk_dev *blk, uint64_t sector,
+			 uint64_t len)
+{
+	uint64_t capacity = blk->info->size >> BLK_SECTOR_SHIFT;
+	uint64_t mask = blk->info->block_size - 1;
+
+	if ((len & mask) || sector > capacity ||
+	    (len >> BLK_SECTOR_SHIFT) > capacity - sector)
+		return false;
+	return !((sector << BLK_SECTOR_SHIFT) & mask);
+}
+
+static int blk_read_write(struct blk_req *req, enum xvb_fio_op op,
+			  uint64_t sector)
+{
+	struct blk_queue *bq = req->bq;
+	struct xvb_chain *chain = &req->chain;
+	struct xvb_fio_req *io = &req->io;
+
+	io->op = op;
+	if (op == XVB_FIO_READ) {
+		io->iov = chain->iov + chain->nout;
+		io->niov = chain->nin;
+		io->len = chain->in_len - 1;
+		io->flags = 0;
+	} else {
+		if (bq->blk->info->readonly)
+			return VIRTIO_BLK_S_IOERR;
+		io->iov = chain->iov;
+		io->niov = chain->nout;
+		io->len = chain->out_len - sizeof(struct virtio_blk_outhdr);
+		io->flags = bq->dsync ? XVB_FIO_DSYNC : 0;
+		blk_zero_in(req);
+	}
+	if (!blk_range_ok(bq->blk, sector, io->len))
+		return VIRTIO_BLK_S_IOERR;
+	if (!io->len)
+		return VIRTIO_BLK_S_OK;
+	io->offset = sector << BLK_SECTOR_SHIFT;
+	bq->blk->fio->queue(bq->fio, io);
+	return -1;
+}
+
+static int blk_flush(struct blk_req *req)
+{
+	struct blk_queue *bq = req->bq;
+
+	blk_zero_in(req);
+	if (bq->blk->info->readonly)
+		return VIRTIO_BLK_S_OK;
+	req->io.op = XVB_FIO_FLUSH;
+	req->io.flags = 0;
+	req->io.offset = 0;
+	req->io.len = 0;
+	req->io.niov = 0;
+	bq->blk->fio->queue(bq->fio, &req->io);
+	return -1;
+}
+
+static int blk_get_id(struct blk_req *req)
+{
+	struct iovec *iov = req->chain.iov + req->chain.nout;
+	const char *from = req->bq->blk->serial;
+	size_t left = BLK_SERIAL_LEN, n;
+	unsigned int i;
+
+	blk_zero_in(req);
+	for (i = 0; i < req->chain.nin && left; i++) {
+		n = MIN(left, iov[i].iov_len);
+		memcpy(iov[i].iov_base, from, n);
+		from += n;
+		left -= n;
+	}
+	return VIRTIO_BLK_S_OK;
+}
+
+static int blk_check_range(struct blk_req *req, bool discard,
+			   const struct virtio_blk_discard_write_zeroes *seg)
+{
+	struct blk_range *range = &req->ranges[req->nr_ranges];
+	uint32_t flags = le32toh(seg->flags);
+	uint32_t sectors = le32toh(seg->num_sectors);
+	uint64_t sector = le64toh(seg->sector);
+
+	if (flags & ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP ||
+	    (discard && flags))
+		return VIRTIO_BLK_S_UNSUPP;
+	range->len = (uint64_t)sectors << BLK_SECTOR_SHIFT;
+	if (sectors > BLK_RANGE_SECTORS ||
+	    !blk_range_ok(req->bq->blk, sector, range->len))
+		return VIRTIO_BLK_S_IOERR;
+	range->offset = sector << BLK_SECTOR_SHIFT;
+	range->flags = flags ? XVB_FIO_UNMAP : 0;
+	if (sectors)
+		req->nr_ranges++;
+	return VIRTIO_BLK_S_OK;
+}
+
+static int blk_ranges(struct blk_req *req, enum xvb_fio_op op)
+{
+	struct virtio_blk_discard_write_zeroes seg;
+	uint64_t feature = BIT64(op == XVB_FIO_DISCARD ? VIRTIO_BLK_F_DISCARD :
+				 VIRTIO_BLK_F_WRITE_ZEROES);
+	struct blk_queue *bq = req->bq;
+	uint32_t left;
+	int ret;
+
+	if (!(bq->blk->dev.driver_features & feature))
+		return bq->blk->info->readonly ? VIRTIO_BLK_S_IOERR :
+						 VIRTIO_BLK_S_UNSUPP;
+	left = req->chain.out_len - sizeof(struct virtio_blk_outhdr);
+	if (!left || left % sizeof(seg) || left / sizeof(seg) > BLK_RANGES_MAX)
+		return VIRTIO_BLK_S_IOERR;
+	for (; left; left -= sizeof(seg)) {
+		blk_gather(&req->chain, &seg, sizeof(seg));
+		ret = blk_check_range(req, op == XVB_FIO_DISCARD, &seg);
+		if (ret != VIRTIO_BLK_S_OK)
+			return ret;
+	}
+	blk_zero_in(req);
+	if (!req->nr_ranges)
+		return VIRTIO_BLK_S_OK;
+	req->io.op = op;
+	req->io.niov = 0;
+	blk_range_start(req);
+	return -1;
+}
+
+/* Start a request.  Returns its status, or -1 when it is on its way. */
+static int blk_start(struct blk_req *req)
+{
+	struct virtio_blk_outhdr hdr;
+
+	if (req->chain.out_len < sizeof(hdr))
+		return VIRTIO_BLK_S_IOERR;
+	blk_gather(&req->chain, &hdr, sizeof(hdr));
+	req->range = 0;
+	req->nr_ranges = 0;
+	switch (le32toh(hdr.type)) {
+	case VIRTIO_BLK_T_IN:
+		return blk_read_write(req, XVB_FIO_READ, le64toh(hdr.sector));
+	case VIRTIO_BLK_T_OUT:
+		return blk_read_write(req, XVB_FIO_WRITE, le64toh(hdr.sector));
+	case VIRTIO_BLK_T_FLUSH:
+		return blk_flush(req);
+	case VIRTIO_BLK_T_GET_ID:
+		return blk_get_id(req);
+	case VIRTIO_BLK_T_DISCARD:
+		return blk_ranges(req, XVB_FIO_DISCARD);
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		return blk_ranges(req, XVB_FIO_ZERO);
+	default:
+		return VIRTIO_BLK_S_UNSUPP;
+	}
+}
+
+static void blk_request(struct blk_queue *bq, struct blk_req *req)
+{
+	int status;
+
+	if (!req->chain.in_len) {
+		/* No room for a status: give it back, that is all. */
+		xvb_stat_add(&bq->q->vq.stats.errors, 1);
+		xvb_vq_push(&bq->q->vq, req->chain.id, 0);
+		req->next_free = bq->free;
+		bq->free = req;
+		return;
+	}
+	req->status = blk_take_status(&req->chain);
+	status = blk_start(req);
+	if (status >= 0)
+		blk_complete(req, status);
+}
+
+/*
+ * Queues
+ */
+
+/* Section 5.2.6.2: without FLUSH there is no volatile cache. */
+static bool blk_is_dsync(struct blk_dev *blk)
+{
+	uint64_t features = blk->dev.driver_features;
+
+	if (!(features & BIT64(VIRTIO_BLK_F_FLUSH)))
+		return true;
+	return (features & BIT64(VIRTIO_BLK_F_CONFIG_WCE)) &&
+	       !atomic_load(&blk->writeback);
+}
+
+/* Take everything that is in the ring; at most one queue full. */
+static void blk_sweep(struct blk_queue *bq)
+{
+	struct blk_req *req;
+
+	bq->dsync = blk_is_dsync(bq->blk);
+	while (bq->free) {
+		req = bq->free;
+		req->chain.iov = bq->iovs + (req - bq->reqs) * BLK_IOV_MAX;
+		req->chain.iov_max = BLK_IOV_MAX;
+		if (xvb_vq_pop(&bq->q->vq, &req->chain) <= 0)
+			break;
+		bq->free = req->next_free;
+		blk_request(bq, req);
+	}
+	bq->blk->fio->submit(bq->fio);
+}
+
+static int blk_queue_run(struct xvb_queue *q)
+{
+	struct blk_queue *bq = q->priv;
+	const struct xvb_fio_ops *fio = bq->blk->fio;
+	unsigned int i;
+
+	xvb_vq_kick_disable(&q->vq);
+	for (i = 0; i < BLK_SWEEPS; i++) {
+		blk_sweep(bq);
+		fio->reap(bq->fio, false);
+		xvb_queue_flush(q);
+		if (xvb_vq_broken(&q->vq))
+			return 0;
+		/* Look first: arming early means notifications for nothing. */
+		if (!xvb_vq_pending(&q->vq) && !xvb_vq_kick_enable(&q->vq))
+			return 0;
+	}
+	return 1;
+}
+
+static unsigned int blk_queue_fds(struct xvb_queue *q, int *fds)
+{
+	struct blk_queue *bq = q->priv;
+
+	fds[0] = bq->blk->fio->fd(bq->fio);
+	return 1;
+}
+
+static void blk_queue_drain(struct xvb_queue *q)
+{
+	struct blk_queue *bq = q->priv;
+	const struct xvb_fio_ops *fio = bq->blk->fio;
+
+	while (q->vq.inuse) {
+		fio->submit(bq->fio);
+		fio->reap(bq->fio, true);
+	}
+}
+
+static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
+{
+	struct blk_dev *blk = to_blk(q->dev);
+	unsigned int i, size = q->vq.size;
+	struct blk_queue *bq;
+	int ret = -ENOMEM;
+
+	bq = calloc(1, sizeof(*bq));
+	if (!bq)
+		return xvb_error_set(err, ret, "out of memory");
+	bq->reqs = calloc(size, sizeof(bq->reqs[0]));
+	bq->iovs = calloc((size_t)size * BLK_IOV_MAX, sizeof(bq->iovs[0]));
+	if (!bq->reqs || !bq->iovs) {
+		xvb_error_set(err, ret, "out of memory");
+		goto err_free;
+	}
+	for (i = size; i-- > 0; ) {
+		bq->reqs[i].bq = bq;
+		bq->reqs[i].next_free = bq->free;
+		bq->free = &bq->reqs[i];
+	}
+	bq->q = q;
+	bq->blk = blk;
+	ret = blk->fio->open(blk->file, size, blk_done, bq, &bq->fio, err);
+	if (ret)
+		goto err_free;
+	q->priv = bq;
+	return 0;
+
+err_free:
+	free(bq->iovs);
+	free(bq->reqs);
+	free(bq);
+	return ret;
+}
+
+static void blk_queue_stop(struct xvb_queue *q)
+{
+	struct blk_queue *bq = q->priv;
+
+	bq->blk->fio->close(bq->fio);
+	free(bq->iovs);
+	free(bq->reqs);
+	free(bq);
+	q->priv = NULL;
+}
+
+/*
+ * Config space
+ */
+
+static void blk_config_read(struct xvb_device *dev, uint32_t offset, void *buf,
+			    uint32_t len)
+{
+	struct blk_dev *blk = to_blk(dev);
+	struct virtio_blk_config config = blk->config;
+
+	config.wce = atomic_load(&blk->writeback);
+	memcpy(buf, (char *)&config + offset, len);
+}
+
+static int blk_config_write(struct xvb_device *dev, uint32_t offset,
+			    const void *buf, uint32_t len)
+{
+	struct blk_dev *blk = to_blk(dev);
+	uint8_t value;
+
+	if (!(dev->driver_features & BIT64(VIRTIO_BLK_F_CONFIG_WCE)) ||
+	    offset != offsetof(struct virtio_blk_config, wce) || len != 1)
+		return -EINVAL;
+	memcpy(&value, buf, 1);
+	if (value > 1)
+		return -EINVAL;
+	atomic_store(&blk->writeback, value);
+	return 0;
+}
+
+static void blk_reset(struct xvb_device *dev)
+{
+	atomic_store(&to_blk(dev)->writeback, 1);
+}
+
+static unsigned int blk_log2(uint32_t n)
+{
+	return 31 - __builtin_clz(n);
+}
+
+static void blk_fill_config(struct blk_dev *blk)
+{
+	const struct xvb_file_info *info = blk->info;
+	struct virtio_blk_config *c = &blk->config;
+	uint32_t granularity = MAX(info->discard_granularity, info->block_size);
+
+	c->capacity = htole64(info->size >> BLK_SECTOR_SHIFT);
+	c->size_max = htole32(BLK_SIZE_MAX);
+	c->seg_max = htole32(BLK_SEG_MAX);
+	c->blk_size = htole32(info->block_size);
+	c->physical_block_exp = blk_log2(info->physical_size /
+					 info->block_size);
+	c->min_io_size = htole16(info->physical_size / info->block_size);
+	c->opt_io_size = htole32(info->opt_io_size / info->block_size);
+	c->num_queues = htole16(blk->dev.nr_queues);
+	c->max_discard_sectors = htole32(BLK_RANGE_SECTORS);
+	c->max_discard_seg = htole32(BLK_RANGES_MAX);
+	c->discard_sector_alignment = htole32(granularity >> BLK_SECTOR_SHIFT);
+	c->max_write_zeroes_sectors = htole32(BLK_RANGE_SECTORS);
+	c->max_write_zeroes_seg = htole32(BLK_RANGES_MAX);
+	c->write_zeroes_may_unmap = 1;
+}
+
+static uint64_t blk_features(const struct blk_dev *blk)
+{
+	uint64_t features = BIT64(VIRTIO_BLK_F_SIZE_MAX) |
+			    BIT64(VIRTIO_BLK_F_SEG_MAX) |
+			    BIT64(VIRTIO_BLK_F_BLK_SIZE) |
+			    BIT64(VIRTIO_BLK_F_FLUSH) |
+			    BIT64(VIRTIO_BLK_F_TOPOLOGY) |
+			    BIT64(VIRTIO_BLK_F_CONFIG_WCE);
+
+	if (blk->dev.nr_queues > 1)
+		features |= BIT64(VIRTIO_BLK_F_MQ);
+	if (blk->info->readonly)
+		return features | BIT64(VIRTIO_BLK_F_RO);
+	features |= BIT64(VIRTIO_BLK_F_WRITE_ZEROES);
+	if (blk->info->can_discard)
+		features |= BIT64(VIRTIO_BLK_F_DISCARD);
+	return features;
+}
+
+/*
+ * Creation
+ */
+
+static int blk_serial(struct blk_dev *blk, struct xvb_params *params,
+		      struct xvb_error *err)
+{
+	const char *serial = xvb_params_string(params, "serial");
+
+	if (!serial)
+		return 0;
+	if (strlen(serial) > BLK_SERIAL_LEN)
+		return xvb_error_set(err, -EINVAL,
+				     "serial=%s: a serial number has at most %u bytes",
+				     serial, BLK_SERIAL_LEN);
+	memcpy(blk->serial, serial, strlen(serial));
+	return 0;
+}
+
+/* Everything but the file. */
+static int blk_params(struct blk_dev *blk, struct xvb_params *params,
+		      struct xvb_file_options *opt, struct xvb_error *err)
+{
+	uint64_t queues = 1, size = BLK_QUEUE_SIZE, block = 0;
+	bool direct = true;
+	int ret;
+
+	opt->path = xvb_params_string(params, "path");
+	if (!opt->path || !opt->path[0])
+		return xvb_error_set(err, -EINVAL,
+				     "the path of the disk is missing: write path=FILE");
+	ret = xvb_params_bool(params, "readonly", &opt->readonly, err);
+	if (!ret)
+		ret = xvb_params_bool(params, "direct", &direct, err);
+	if (!ret)
+		ret = xvb_params_u64(params, "queues", 1, XVB_MAX_QUEUES,
+				     &queues, err);
+	if (!ret)
+		ret = xvb_params_u64(params, "queue_size", 2, XVB_VQ_MAX_SIZE,
+				     &size, err);
+	if (!ret)
+		ret = xvb_params_u64(params, "logical_block_size", BLK_SECTOR,
+				     4096, &block, err);
+	if (!ret)
+		ret = blk_serial(blk, params, err);
+	if (ret)
+		return ret;
+	if (size & (size - 1))
+		return xvb_error_set(err, -EINVAL,
+				     "queue_size=%u: write a power of two",
+				     (unsigned int)size);
+	if (block & (block - 1))
+		return xvb_error_set(err, -EINVAL,
+				     "logical_block_size=%u: write 512 or 4096",
+				     (unsigned int)block);
+	opt->block_size = block;
+	opt->no_direct = !direct;
+	blk->dev.nr_queues = queues;
+	blk->dev.queue_size = size;
+	return 0;
+}
+
+static int blk_create(struct xvb_params *params, struct xvb_device **dev,
+		      struct xvb_error *err)
+{
+	struct xvb_file_options opt = { 0 };
+	struct blk_dev *blk;
+	int ret;
+
+	blk = calloc(1, sizeof(*blk));
+	if (!blk)
+		return xvb_error_set(err, -ENOMEM, "out of memory");
+	ret = blk_params(blk, params, &opt, err);
+	if (ret)
+		goto err_free;
+	ret = xvb_file_open(&opt, &blk->file, err);
+	if (ret)
+		goto err_free;
+	blk->info = xvb_file_info(blk->file);
+	blk->fio = &xvb_fio_aio;
+	atomic_init(&blk->writeback, 1);
+	blk_fill_config(blk);
+	blk->dev.features = blk_features(blk);
+	blk->dev.config_size = BLK_CONFIG_SIZE;
+	*dev = &blk->dev;
+	return 0;
+
+err_free:
+	free(blk);
+	return ret;
+}
+
+static void blk_destroy(struct xvb_device *dev)
+{
+	struct blk_dev *blk = to_blk(dev);
+
+	xvb_file_close(blk->file);
+	free(blk);
+}
+
+void xvb_blk_set_engine(struct xvb_device *dev, const struct xvb_fio_ops *fio)
+{
+	to_blk(dev)->fio = fio;
+}
+
+const struct xvb_device_ops xvb_blk_ops = {
+	.name = "blk",
+	.device_id = VIRTIO_ID_BLOCK,
+	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1]",
+	.create = blk_create,
+	.destroy = blk_destroy,
+	.reset = blk_reset,
+	.config_read = blk_config_read,
+	.config_write = blk_config_write,
+	.queue_start = blk_queue_start,
+	.queue_run = blk_queue_run,
+	.queue_fds = blk_queue_fds,
+	.queue_drain = blk_queue_drain,
+	.queue_stop = blk_queue_stop,
+};
