@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * evtchn.c - one event channel with one domain: libxenevtchn with 0/-errno
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xenevtchn.h>
+
+#include "evtchn.h"
+#include "log.h"
+
+#define UNBOUND		(-1)
+
+struct xvb_evtchn {
+	xenevtchn_handle *handle;
+	uint32_t domid;
+	int port;	/* local, or UNBOUND */
+};
+
+static int errno_or_eio(void)
+{
+	return errno ? -errno : -EIO;
+}
+
+int xvb_evtchn_open(uint32_t domid, struct xvb_evtchn **out)
+{
+	struct xvb_evtchn *ec = calloc(1, sizeof(*ec));
+	int err;
+
+	if (!ec)
+		return -ENOMEM;
+	ec->port = UNBOUND;
+	ec->domid = domid;
+	ec->handle = xenevtchn_open(NULL, 0);
+	if (!ec->handle) {
+		err = errno_or_eio();
+		goto err_free;
+	}
+	/* Whoever takes over this process gets no other domain's ports. */
+	if (xenevtchn_restrict(ec->handle, (domid_t)domid)) {
+		err = errno_or_eio();
+		goto err_close;
+	}
+	*out = ec;
+	return 0;
+
+err_close:
+	xenevtchn_close(ec->handle);
+err_free:
+	free(ec);
+	return err;
+}
+
+void xvb_evtchn_close(struct xvb_evtchn *ec)
+{
+	if (!ec)
+		return;
+	xenevtchn_close(ec->handle);
+	free(ec);
+}
+
+int xvb_evtchn_fd(const struct xvb_evtchn *ec)
+{
+	return xenevtchn_fd(ec->handle);
+}
+
+int xvb_evtchn_bind(struct xvb_evtchn *ec, uint32_t remote)
+{
+	int port;
+
+	if (ec->port != UNBOUND)
+		return -EBUSY;
+	port = xenevtchn_bind_interdomain(ec->handle, ec->domid, remote);
+	if (port < 0)
+		return errno_or_eio();
+	ec->port = port;
+	return 0;
+}
+
+void xvb_evtchn_unbind(struct xvb_evtchn *ec)
+{
+	if (ec->port == UNBOUND)
+		return;
+	if (xenevtchn_unbind(ec->handle, (evtchn_port_t)ec->port))
+		xvb_err("unbinding port %d of domain %u: %s", ec->port,
+			ec->domid, strerror(errno));
+	ec->port = UNBOUND;
+}
+
+bool xvb_evtchn_bound(const struct xvb_evtchn *ec)
+{
+	return ec->port != UNBOUND;
+}
+
+void xvb_evtchn_notify(struct xvb_evtchn *ec)
+{
+	/* Fails only when the guest has closed its end: nobody listens. */
+	if (ec->port != UNBOUND)
+		xenevtchn_notify(ec->handle, (evtchn_port_t)ec->port);
+}
+
+bool xvb_evtchn_pending(struct xvb_evtchn *ec)
+{
+	int port = xenevtchn_pending(ec->handle);
+
+	return port >= 0 && port == ec->port;
+}
+
+void xvb_evtchn_unmask(struct xvb_evtchn *ec)
+{
+	if (ec->port != UNBOUND)
+		xenevtchn_unmask(ec->handle, (evtchn_port_t)ec->port);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * evtchn.h - one event channel with one domain
+ *
+ * One of the three files that call libxen*.  A handle carries at most one
+ * channel, so that its descriptor alone tells who has to look.  Opened after
+ * fork(2).  Each handle belongs to one thread at a time.
+ */
+
+#ifndef XVB_EVTCHN_H
+#define XVB_EVTCHN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct xvb_evtchn;
+
+/**
+ * xvb_evtchn_open() - open the event channel device
+ * @domid:	the only domain whose ports can be bound from now on
+ * @out:	the handle, bound to nothing
+ *
+ * Return: 0 or -errno.
+ */
+int xvb_evtchn_open(uint32_t domid, struct xvb_evtchn **out);
+
+/**
+ * xvb_evtchn_close() - unbind and close
+ * @ec:		the handle, or NULL
+ */
+void xvb_evtchn_close(struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_fd() - descriptor that is readable when an event has come
+ * @ec:		the handle
+ *
+ * Return: the descriptor; the same as long as the handle is open.
+ */
+int xvb_evtchn_fd(const struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_bind() - bind the other domain's unbound port
+ * @ec:		the handle, bound to nothing
+ * @remote:	its port
+ *
+ * One event is pending at once.
+ *
+ * Return: 0, -EBUSY when bound, or -errno.
+ */
+int xvb_evtchn_bind(struct xvb_evtchn *ec, uint32_t remote);
+
+/**
+ * xvb_evtchn_unbind() - undo xvb_evtchn_bind()
+ * @ec:		the handle; bound or not
+ */
+void xvb_evtchn_unbind(struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_bound() - whether it is bound
+ * @ec:		the handle
+ *
+ * Return: true when it is.
+ */
+bool xvb_evtchn_bound(const struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_notify() - send an event
+ * @ec:		the handle; nothing happens when it is not bound
+ */
+void xvb_evtchn_notify(struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_pending() - take the event that made the descriptor readable
+ * @ec:		the handle, with a readable descriptor, else this may block
+ *
+ * The channel is masked until xvb_evtchn_unmask(); what comes meanwhile is
+ * one event after it.
+ *
+ * Return: true when it was of the bound port, false for a left-over of an
+ * earlier one.
+ */
+bool xvb_evtchn_pending(struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_unmask() - let events in again
+ * @ec:		the handle
+ */
+void xvb_evtchn_unmask(struct xvb_evtchn *ec);
+
+#endif /* XVB_EVTCHN_H */

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gntmap.c - mapping the grants of one domain: libxengnttab with 0/-errno
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <xengnttab.h>
+
+#include "gntmap.h"
+#include "log.h"
+
+struct xvb_gntmap {
+	xengnttab_handle *handle;
+	uint32_t domid;
+};
+
+int xvb_gntmap_open(uint32_t domid, struct xvb_gntmap **out)
+{
+	struct xvb_gntmap *gm = calloc(1, sizeof(*gm));
+	int err;
+
+	if (!gm)
+		return -ENOMEM;
+	gm->domid = domid;
+	gm->handle = xengnttab_open(NULL, 0);
+	if (!gm->handle) {
+		err = errno ? -errno : -EIO;
+		free(gm);
+		return err;
+	}
+	*out = gm;
+	return 0;
+}
+
+void xvb_gntmap_close(struct xvb_gntmap *gm)
+{
+	if (!gm)
+		return;
+	xengnttab_close(gm->handle);
+	free(gm);
+}
+
+int xvb_gntmap_map(struct xvb_gntmap *gm, uint32_t first_ref,
+		   uint32_t nr_pages, void **va)
+{
+	uint32_t refs[XVIO_WINDOW_MAX_PAGES];
+	uint32_t i;
+
+	if (!nr_pages || nr_pages > XVIO_WINDOW_MAX_PAGES)
+		return -EINVAL;
+	for (i = 0; i < nr_pages; i++)
+		refs[i] = first_ref + i;
+	*va = xengnttab_map_domain_grant_refs(gm->handle, nr_pages, gm->domid,
+					      refs, PROT_READ | PROT_WRITE);
+	if (!*va)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+void xvb_gntmap_unmap(struct xvb_gntmap *gm, void *va, uint32_t nr_pages)
+{
+	if (xengnttab_unmap(gm->handle, va, nr_pages))
+		xvb_err("unmapping %u pages of domain %u: %s", nr_pages,
+			gm->domid, strerror(errno));
+}
+
+static int gntmap_op_map(void *ctx, uint32_t first_ref, uint32_t nr_pages,
+			 void **va)
+{
+	return xvb_gntmap_map(ctx, first_ref, nr_pages, va);
+}
+
+static void gntmap_op_unmap(void *ctx, void *va, uint32_t nr_pages)
+{
+	xvb_gntmap_unmap(ctx, va, nr_pages);
+}
+
+const struct xvb_memory_ops xvb_gntmap_memory_ops = {
+	.map = gntmap_op_map,
+	.unmap = gntmap_op_unmap,
+};
