@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The objects that speak Xen, included by Makefile.  Of these only xs.o,
+# gntmap.o, evtchn.o and sandbox.o need libraries beyond the C library: unit
+# tests link the others.
+
+XEN_OBJS := xs.o store.o xenbus.o
+DAEMON_OBJS := xen-virtiod.o supervisor.o wproc.o worker.o qthread.o \
+	       sandbox.o transport.o ring.o gntmap.o evtchn.o ctl.o
+CLI_OBJS := xen-virtio.o cli.o cli_attach.o cli_detach.o cli_list.o spec.o \
+	    ctl.o
+
+XEN_PKGS := xenstore xengnttab xenevtchn libseccomp libcap-ng json-c
+LDFLAGS += -Wl,--as-needed
