@@ -11,6 +11,7 @@ KERNELRELEASE ?= $(shell uname -r)
 KDIR	?= /lib/modules/$(KERNELRELEASE)/build
 DESTDIR	?=
 PREFIX	?= /usr/local
+UNITDIR	?= /lib/systemd/system
 SUITE	?=
 GUEST	?=
 T	?=
@@ -25,8 +26,9 @@ kbuild	= $(MAKE) -C $(KDIR) M=$(CURDIR)
 
 # What the tools are linked with: names for pkg-config, then the packages of
 # Debian that bring them.
-tools_libs := xengnttab xenevtchn xenstore xentoollog libseccomp libcap-ng
-tools_debs := libxen-dev libseccomp-dev libcap-ng-dev libaio-dev pkg-config
+tools_libs := xengnttab xenevtchn xenstore libseccomp libcap-ng json-c
+tools_debs := libxen-dev libseccomp-dev libcap-ng-dev libjson-c-dev \
+	      libaio-dev pkg-config
 have_tools := $(shell pkg-config --exists $(tools_libs) 2>/dev/null && echo y)
 have_kdir  := $(if $(wildcard $(KDIR)/Makefile),y)
 
@@ -62,6 +64,10 @@ install-modules: modules
 
 install-tools: tools
 	$(MAKE) -C tools install
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(UNITDIR)
+	install -m 644 $(wildcard tools/*.8) $(DESTDIR)$(PREFIX)/share/man/man8
+	sed 's|/usr/local/sbin|$(PREFIX)/sbin|' tools/xen-virtiod.service \
+		>$(DESTDIR)$(UNITDIR)/xen-virtiod.service
 
 clean:
 	$(if $(have_kdir),$(kbuild) clean)

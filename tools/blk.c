@@ -26,6 +26,7 @@
 
 #include "fileio.h"
 #include "types.h"
+#include "util.h"
 
 #define BLK_SECTOR_SHIFT	9
 #define BLK_SECTOR		(1U << BLK_SECTOR_SHIFT)
@@ -40,8 +41,6 @@
 #define BLK_SWEEPS		16
 #define BLK_CONFIG_SIZE		offsetof(struct virtio_blk_config, \
 					 max_secure_erase_sectors)
-
-#define BIT64(n)		(1ULL << (n))
 
 /* One range of discard or write-zeroes, checked; in bytes. */
 struct blk_range {
@@ -85,7 +84,7 @@ struct blk_dev {
 
 static struct blk_dev *to_blk(struct xvb_device *dev)
 {
-	return (struct blk_dev *)((char *)dev - offsetof(struct blk_dev, dev));
+	return container_of(dev, struct blk_dev, dev);
 }
 
 /*
@@ -140,7 +139,7 @@ static void blk_range_start(struct blk_req *req)
 
 static void blk_done(void *ctx, struct xvb_fio_req *io, int result)
 {
-	struct blk_req *req = (struct blk_req *)io;
+	struct blk_req *req = container_of(io, struct blk_req, io);
 
 	(void)ctx;
 	if (!result && ++req->range < req->nr_ranges) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cli.c - what the commands of xen-virtio share
+ * What the commands of xen-virtio share
  */
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * cli.h - what the commands of xen-virtio share
+ * What the commands of xen-virtio share
  */
 
 #ifndef XVB_CLI_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cli_attach.c - xen-virtio attach
+ * Xen-virtio attach
  */
 
 #include <errno.h>
@@ -336,8 +336,10 @@ int xvb_cli_attach(int argc, char **argv)
 
 	if (ret)
 		return ret;
-	if (xvb_spec_parse(&a.spec, argv[optind + 1], &err))
-		return usage(err.text);
+	if (xvb_spec_parse(&a.spec, argv[optind + 1], &err)) {
+		fprintf(stderr, "xen-virtio: %s\n", err.text);
+		return XVB_EXIT_USAGE;
+	}
 	ret = xvb_cli_open(&a.cli, &err);
 	if (!ret) {
 		ret = attach(&a, argv[optind], &err);

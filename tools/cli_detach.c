@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cli_detach.c - xen-virtio detach
+ * Xen-virtio detach
  *
  * Says online = 0 and Closing, as libxl does, and waits until the backend has
  * closed.  With --force what has not closed in time is removed all the same:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cli_list.c - xen-virtio list
+ * Xen-virtio list
  */
 
 #include <errno.h>
@@ -161,7 +161,8 @@ static int list(struct list *l, const char *domain, struct xvb_error *err)
 		puts(json_object_to_json_string_ext(l->json,
 						    JSON_C_TO_STRING_PRETTY |
 						    JSON_C_TO_STRING_NOSLASHESCAPE));
-	return 0;
+	/* What is shown may be long over: say so, after it. */
+	return xvb_cli_need_daemon(&l->cli, l->cli.own, err);
 }
 
 static int usage(void)

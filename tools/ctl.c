@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ctl.c - the daemon's local socket, and the lock that makes it the only one
+ * The daemon's local socket, and the lock that makes it the only one
  */
 
 #include <errno.h>
@@ -41,7 +41,7 @@ int xvb_ctl_lock(struct xvb_error *err)
 	close(fd);
 	if (ret == -EWOULDBLOCK)
 		return xvb_error_set(err, ret,
-				     "xen-virtiod runs already (process %s)",
+				     "another xen-virtiod is running (process %s)",
 				     *pid ? pid : "unknown");
 	return xvb_error_set(err, ret, "locking %s: %s", LOCK_PATH,
 			     strerror(-ret));

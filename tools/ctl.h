@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ctl.h - the daemon's local socket, and the lock that makes it the only one
+ * The daemon's local socket, and the lock that makes it the only one
  *
  * A client sends one line, gets one answer and the end of the connection.
  * "version" is answered with "xen-virtiod VERSION"; anything else with

@@ -15,12 +15,11 @@
 
 #include "device.h"
 #include "types.h"
+#include "util.h"
 
 #ifndef VIRTIO_F_RING_RESET
 #define VIRTIO_F_RING_RESET	40
 #endif
-
-#define BIT64(n)		(1ULL << (n))
 
 /* Without these two an address on a ring would not be a grant. */
 #define DEVICE_MANDATORY	(BIT64(VIRTIO_F_VERSION_1) | \

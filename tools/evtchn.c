@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * evtchn.c - one event channel with one domain: libxenevtchn with 0/-errno
+ * One event channel with one domain: libxenevtchn with 0/-errno
  */
 
 #include <errno.h>

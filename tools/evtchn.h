@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * evtchn.h - one event channel with one domain
+ * One event channel with one domain
  *
  * One of the three files that call libxen*.  A handle carries at most one
  * channel, so that its descriptor alone tells who has to look.  Opened after

@@ -22,6 +22,7 @@
 #include <linux/fs.h>
 
 #include "file_priv.h"
+#include "util.h"
 
 #define FILE_SECTOR		512
 #define FILE_MAX_BLOCK		4096
@@ -38,7 +39,7 @@ static int file_open_error(const struct xvb_file_options *opt, int code,
 	else if ((code == EROFS || code == EACCES) && !opt->readonly)
 		advice = ": add \"readonly\" to attach it for reading only";
 	else if (code == EBUSY)
-		advice = ": it is mounted or in use by somebody else; unmount or detach it there, or add \"readonly\"";
+		advice = ": it is mounted or in use elsewhere: free it there, or add \"readonly\"";
 	return xvb_error_set(err, -code, "opening %s: %s%s", opt->path,
 			     strerror(code), advice);
 }
@@ -114,7 +115,7 @@ static uint64_t file_sysfs(dev_t dev, const char *name)
 	unsigned int i;
 	FILE *f;
 
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
 		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s",
 			 major(dev), minor(dev), dirs[i], name);
 		f = fopen(path, "re");

@@ -29,7 +29,7 @@
 
 struct xvb_helpers {
 	struct xvb_file *file;
-	pthread_mutex_t lock;		/* protects first, last, stop */
+	pthread_mutex_t lock;		/* first, last, stop; completion */
 	pthread_cond_t work;
 	struct xvb_fio_req *first;
 	struct xvb_fio_req **last;
@@ -246,12 +246,17 @@ static int helper_do(struct helper *h, struct xvb_fio_req *req)
 	return ret;
 }
 
-static void helper_complete(struct xvb_fio_req *req)
+/*
+ * The lock keeps the sink alive for the signal: once the request is in its
+ * list the owner may close it, but not before xvb_helpers_sync().
+ */
+static void helper_complete(struct xvb_helpers *set, struct xvb_fio_req *req)
 {
 	struct xvb_completions *sink = req->sink;
 	struct xvb_fio_req *head;
 	uint64_t one = 1;
 
+	pthread_mutex_lock(&set->lock);
 	head = atomic_load_explicit(&sink->head, memory_order_relaxed);
 	do {
 		req->next = head;
@@ -260,10 +265,10 @@ static void helper_complete(struct xvb_fio_req *req)
 							req,
 							memory_order_release,
 							memory_order_relaxed));
-	if (head)
-		return;
-	while (write(sink->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
+	while (!head && write(sink->eventfd, &one, sizeof(one)) < 0 &&
+	       errno == EINTR)
 		;
+	pthread_mutex_unlock(&set->lock);
 }
 
 static struct xvb_fio_req *helpers_next(struct xvb_helpers *set)
@@ -293,7 +298,7 @@ static void *helper_main(void *arg)
 		if (!req)
 			return NULL;
 		req->result = helper_do(h, req);
-		helper_complete(req);
+		helper_complete(h->set, req);
 	}
 }
 
@@ -366,6 +371,12 @@ void xvb_helpers_stop(struct xvb_helpers *set)
 	pthread_cond_destroy(&set->work);
 	pthread_mutex_destroy(&set->lock);
 	free(set);
+}
+
+void xvb_helpers_sync(struct xvb_helpers *set)
+{
+	pthread_mutex_lock(&set->lock);
+	pthread_mutex_unlock(&set->lock);
 }
 
 void xvb_helpers_queue(struct xvb_helpers *set, struct xvb_fio_req *req,

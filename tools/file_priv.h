@@ -36,7 +36,7 @@ struct xvb_file {
  * @eventfd: signalled when @head becomes non-empty
  */
 struct xvb_completions {
-	_Atomic(struct xvb_fio_req *) head;
+	struct xvb_fio_req *_Atomic head;
 	int eventfd;
 };
 
@@ -78,5 +78,13 @@ void xvb_helpers_stop(struct xvb_helpers *helpers);
  */
 void xvb_helpers_queue(struct xvb_helpers *helpers, struct xvb_fio_req *req,
 		       struct xvb_completions *sink);
+
+/**
+ * xvb_helpers_sync() - wait until no thread is signalling a sink any more
+ * @helpers: threads
+ *
+ * To be called between the last completion and the end of a sink.
+ */
+void xvb_helpers_sync(struct xvb_helpers *helpers);
 
 #endif /* XVB_FILE_PRIV_H */

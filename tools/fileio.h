@@ -143,10 +143,12 @@ struct xvb_fio_req {
  * @close: free it; nothing is in flight
  * @queue: take a request; it starts with the next @submit at the latest.
  *         Errors come as completions.
- * @submit: start what is queued
+ * @submit: start what is queued; @reap must follow before anybody sleeps,
+ *          because an engine need not signal what is complete at once
  * @reap: call done for everything that is complete; with @wait, block until
  *        at least one is when any is in flight.  Return how many.
- * @fd: descriptor that becomes readable (edge) when something completes
+ * @fd: descriptor that becomes readable (edge) when something completes that
+ *      the last @reap did not find
  *
  * @queue, @submit and @reap belong to one thread; done is called by @reap
  * only, and may call @queue.

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gntmap.c - mapping the grants of one domain: libxengnttab with 0/-errno
+ * Mapping the grants of one domain: libxengnttab with 0/-errno
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include <xengnttab.h>
+#include <xentoollog.h>
 
 #include "gntmap.h"
 #include "log.h"
 
 struct xvb_gntmap {
+	xentoollog_logger *logger;
 	xengnttab_handle *handle;
 	uint32_t domid;
 };
@@ -21,19 +24,32 @@ struct xvb_gntmap {
 int xvb_gntmap_open(uint32_t domid, struct xvb_gntmap **out)
 {
 	struct xvb_gntmap *gm = calloc(1, sizeof(*gm));
-	int err;
+	int err = -ENOMEM;
 
 	if (!gm)
 		return -ENOMEM;
 	gm->domid = domid;
-	gm->handle = xengnttab_open(NULL, 0);
+	/*
+	 * The library logs each map that fails, as often as a guest likes.
+	 * We say it, less often.
+	 */
+	gm->logger = (xentoollog_logger *)
+		xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
+	if (!gm->logger)
+		goto err_free;
+	gm->handle = xengnttab_open(gm->logger, 0);
 	if (!gm->handle) {
 		err = errno ? -errno : -EIO;
-		free(gm);
-		return err;
+		goto err_destroy_logger;
 	}
 	*out = gm;
 	return 0;
+
+err_destroy_logger:
+	xtl_logger_destroy(gm->logger);
+err_free:
+	free(gm);
+	return err;
 }
 
 void xvb_gntmap_close(struct xvb_gntmap *gm)
@@ -41,6 +57,7 @@ void xvb_gntmap_close(struct xvb_gntmap *gm)
 	if (!gm)
 		return;
 	xengnttab_close(gm->handle);
+	xtl_logger_destroy(gm->logger);
 	free(gm);
 }
 

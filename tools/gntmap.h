@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * gntmap.h - mapping the grants of one domain
+ * Mapping the grants of one domain
  *
  * One of the three files that call libxen*.  Opened after fork(2), because a
  * handle must not be used by a child; used by one thread.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ipc.h - messages between the supervisor and a worker
+ * Messages between the supervisor and a worker
  *
  * Over a SOCK_SEQPACKET pair, each of exactly this size.  The supervisor
  * treats what a worker sends as it treats what a guest sends.

@@ -80,7 +80,7 @@ struct xvb_memory_table {
  * All but @table belong to the control thread.
  */
 struct xvb_memory {
-	_Atomic(struct xvb_memory_table *) table;
+	struct xvb_memory_table *_Atomic table;
 	const struct xvb_memory_ops *ops;
 	void *ctx;
 	uint32_t pages;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "util.h"
 
 /*
  * Cut the next item off @text, in place: up to a comma without a backslash,
@@ -122,13 +123,13 @@ int xvb_params_bool(struct xvb_params *params, const char *key, bool *value,
 
 	if (!text)
 		return 0;
-	for (i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(yes); i++) {
 		if (!strcmp(text, yes[i])) {
 			*value = true;
 			return 0;
 		}
 	}
-	for (i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(no); i++) {
 		if (!strcmp(text, no[i])) {
 			*value = false;
 			return 0;

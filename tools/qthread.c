@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * qthread.c - the thread of one virtqueue
+ * The thread of one virtqueue
  *
  * Order of things after an event, and why no event is lost:
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * qthread.h - the thread of one virtqueue
+ * The thread of one virtqueue
  *
  * Sleeps on the event channel of the queue and on the descriptors of the
  * device; runs the queue.  The control thread makes it work (run) or drain

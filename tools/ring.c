@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ring.c - messages on a flex ring that the guest shares, backend's side
+ * Messages on a flex ring that the guest shares, backend's side
  */
 
 #include <endian.h>

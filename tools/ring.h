@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ring.h - messages on a flex ring that the guest shares, backend's side
+ * Messages on a flex ring that the guest shares, backend's side
  *
  * docs/protocol.md section 4.  The guest may write anything anywhere in the
  * two pages at any time.  A message is copied out before it is looked at; our

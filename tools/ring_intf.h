@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ring_intf.h - the flex ring of the control channel, as Xen's io/ring.h
+ * The flex ring of the control channel, as Xen's io/ring.h
  * defines it: struct xvio_data_intf and its helpers
  */
 

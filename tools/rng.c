@@ -20,6 +20,7 @@
 #include <linux/virtio_ids.h>
 
 #include "types.h"
+#include "util.h"
 
 #define RNG_QUEUE_SIZE	8
 #define RNG_REQUEST	4096
@@ -43,7 +44,7 @@ struct rng_dev {
 
 static struct rng_dev *to_rng(struct xvb_device *dev)
 {
-	return (struct rng_dev *)((char *)dev - offsetof(struct rng_dev, dev));
+	return container_of(dev, struct rng_dev, dev);
 }
 
 /*

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sandbox.c - what a worker gives up before a guest can talk to it
+ * What a worker gives up before a guest can talk to it
  */
 
 #include <errno.h>
@@ -21,8 +21,7 @@
 #include <xen/sys/gntdev.h>
 
 #include "sandbox.h"
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#include "util.h"
 
 /* Allowed with any arguments. */
 static const char * const allowed[] = {
@@ -36,6 +35,7 @@ static const char * const allowed[] = {
 	/* waiting */
 	"epoll_ctl", "epoll_wait", "epoll_pwait", "poll", "ppoll", "eventfd2",
 	"futex", "restart_syscall", "sched_yield", "nanosleep",
+	"timerfd_create", "timerfd_settime",
 	"clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday",
 	"time", "alarm", "setitimer",
 	/* memory; see also filter_memory() */

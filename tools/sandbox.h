@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sandbox.h - what a worker gives up before a guest can talk to it
+ * What a worker gives up before a guest can talk to it
  *
  * Theory of operation.  A worker starts as root, because it opens the disk,
  * /dev/xen/gntdev and /dev/xen/evtchn.  In this order it

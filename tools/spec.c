@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * spec.c - device specifications of the command line
+ * Device specifications of the command line
  */
 
 #include <errno.h>
@@ -47,7 +47,7 @@ static int check_value(const struct xvb_param *p, struct xvb_error *err)
 
 static int make_absolute(struct xvb_param *p, struct xvb_error *err)
 {
-	char *cwd, *full;
+	char *cwd, *key;
 	int n;
 
 	if (!*p->value)
@@ -61,12 +61,15 @@ static int make_absolute(struct xvb_param *p, struct xvb_error *err)
 		return xvb_error_set(err, -errno,
 				     "path: finding the current directory: %s",
 				     strerror(errno));
-	n = asprintf(&full, "%s/%s", strcmp(cwd, "/") ? cwd : "", p->value);
+	/* Key and value share one allocation, as xvb_params_parse() has it. */
+	n = asprintf(&key, "%s%c%s/%s", p->key, '\0',
+		     strcmp(cwd, "/") ? cwd : "", p->value);
 	free(cwd);
 	if (n < 0)
 		return xvb_error_set(err, -ENOMEM, "out of memory");
-	free(p->value);
-	p->value = full;
+	free(p->key);
+	p->key = key;
+	p->value = key + strlen(key) + 1;
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * spec.h - device specifications of the command line
+ * Device specifications of the command line
  *
  *	type=blk,path=/srv/disk.img,readonly,queues=2,serial=A1,trusted=0
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * store.c - paths and values of xenstore, on top of any store
+ * Paths and values of xenstore, on top of any store
  */
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <xen/io/virtioif.h>
 
 #include "store.h"
+#include "util.h"
 
 #define VALUE_MAX	1024
 #define TX_ATTEMPTS	64
@@ -182,6 +183,19 @@ int xvb_parse_backend_path(const char *path, uint32_t be,
 	    xvb_parse_u32(part[1], XVB_DEVID_MAX, &name->devid))
 		return -EINVAL;
 	return 1;
+}
+
+const char *xvb_state_name(unsigned int state)
+{
+	static const char * const names[] = {
+		"Unknown", "Initialising", "InitWait", "Initialised",
+		"Connected", "Closing", "Closed", "Reconfiguring",
+		"Reconfigured",
+	};
+
+	if (state >= ARRAY_SIZE(names))
+		state = 0;
+	return names[state];
 }
 
 static int remove_dirs(struct xvb_store *st, const struct xvb_devname *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * store.h - xenstore as the daemon and the command see it
+ * Xenstore as the daemon and the command see it
  *
  * The interface that stands between the logic (xenbus.c, the command) and
  * libxenstore (xs.c).  A test puts a tree in memory behind it.
@@ -181,6 +181,34 @@ void xvb_type_path(uint32_t be, enum xvb_dir dir, char buf[XVB_STORE_PATH_MAX]);
  */
 int xvb_parse_backend_path(const char *path, uint32_t be,
 			   struct xvb_devname *name);
+
+/**
+ * enum xvb_state - xenbus states, the numbers of Xen's io/xenbus.h
+ * @XVB_STATE_UNKNOWN:		the node is gone or makes no sense
+ * @XVB_STATE_INITIALISING:	1
+ * @XVB_STATE_INIT_WAIT:	2
+ * @XVB_STATE_INITIALISED:	3
+ * @XVB_STATE_CONNECTED:	4
+ * @XVB_STATE_CLOSING:		5
+ * @XVB_STATE_CLOSED:		6
+ */
+enum xvb_state {
+	XVB_STATE_UNKNOWN,
+	XVB_STATE_INITIALISING,
+	XVB_STATE_INIT_WAIT,
+	XVB_STATE_INITIALISED,
+	XVB_STATE_CONNECTED,
+	XVB_STATE_CLOSING,
+	XVB_STATE_CLOSED,
+};
+
+/**
+ * xvb_state_name() - name of a state
+ * @state:	any number
+ *
+ * Return: static text.
+ */
+const char *xvb_state_name(unsigned int state);
 
 /**
  * xvb_store_remove_device() - remove a device's three directories

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * supervisor.c - the daemon's main process: xenstore and the workers
+ * The daemon's main process: xenstore and the workers
  */
 
 #include <errno.h>
@@ -23,6 +23,7 @@
 #include "xs.h"
 
 #define MAX_EVENTS	32
+#define EVENTS_AT_ONCE	4096
 
 /* Opening a disk may take long, as may I/O that was started. */
 #define START_MS	30000
@@ -63,20 +64,21 @@ static int watch_fd(struct supervisor *s, int fd, void *tag)
 static void take_watches(struct supervisor *s)
 {
 	char path[XVB_STORE_PATH_MAX], token[XVB_STORE_PATH_MAX];
+	unsigned int i;
 	int ret;
 
 	/*
-	 * To the end: a guest that writes its node in a loop fills a queue in
-	 * this process.  An event only marks a device, so this is fast.
+	 * Many at once: a guest that writes its node in a loop fills a queue
+	 * in this process.  An event only marks a device, so this is fast.
 	 */
-	for (;;) {
+	for (i = 0; i < EVENTS_AT_ONCE; i++) {
 		ret = xvb_xs_next_event(s->xs, path, token);
+		if (ret < 0)
+			s->last_error = ret;
 		if (ret <= 0)
 			break;
 		xvb_xenbus_event(&s->bus, path, token);
 	}
-	if (ret < 0)
-		s->last_error = ret;
 }
 
 static void take_signals(struct supervisor *s)

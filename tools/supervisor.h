@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * supervisor.h - the daemon's main process: xenstore and the workers
+ * The daemon's main process: xenstore and the workers
  *
  * The only process with a connection to xenstore.  One epoll loop, one
  * thread; it never maps a grant and never waits for a guest or a disk.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * transport.c - virtio-msg on the control ring: one guest, one device
+ * Virtio-msg on the control ring: one guest, one device
  *
  * A handler gets a private copy of the request and fills in the response; it
  * returns the length of the response's payload, or -errno to refuse.  What a
@@ -15,6 +15,7 @@
 #include <linux/virtio_config.h>
 
 #include "transport.h"
+#include "util.h"
 
 #define BATCH		32
 #define VENDOR_XEN	0x5853	/* Xen's PCI vendor id: there is no other */
@@ -469,7 +470,7 @@ static const struct handler *find_handler(const struct xvio_msg_hdr *hdr)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(handlers); i++)
 		if (handlers[i].type == hdr->type &&
 		    handlers[i].msg_id == hdr->msg_id)
 			return &handlers[i];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * transport.h - virtio-msg on the control ring: one guest, one device
+ * Virtio-msg on the control ring: one guest, one device
  *
  * docs/protocol.md sections 4 to 8.  Takes requests of the frontend off the
  * ring, carries them out on the device, answers.  What it takes to bind event

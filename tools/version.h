@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * version.h - version of the programs
+ * Version of the programs
  */
 
 #ifndef XVB_VERSION_H

@@ -25,9 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util.h"
 #include "virtqueue.h"
-
-#define unlikely(x)	__builtin_expect(!!(x), 0)
 
 #define VQ_DESC_BYTES	sizeof(struct vring_desc)
 #define VQ_BITS		64
@@ -505,10 +504,9 @@ static void inflight_clear(struct xvb_vq *vq)
 {
 	uint16_t i, n = vq->next_used - vq->published;
 
-	atomic_thread_fence(memory_order_release);
 	for (i = 0; i < n; i++)
 		__atomic_store_n(&vq->inflight->desc[vq->batch[i]].inflight, 0,
-				 __ATOMIC_RELAXED);
+				 __ATOMIC_RELEASE);
 	__atomic_store_n(&vq->inflight->used_idx, htole16(vq->next_used),
 			 __ATOMIC_RELEASE);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * worker.c - the process of one device
+ * The process of one device
  *
  * The main thread is the control thread: it speaks with the supervisor
  * (ipc.h) and with the guest (transport.c).  One thread more per queue

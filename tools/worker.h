@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * worker.h - the process of one device
+ * The process of one device
  */
 
 #ifndef XVB_WORKER_H

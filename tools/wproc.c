@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * wproc.c - worker processes, seen from the supervisor
+ * Worker processes, seen from the supervisor
  *
  * A worker may be in the hands of its guest: its messages have a fixed size,
  * their text is cleaned, and what they say is taken only where the bus waits
@@ -49,20 +49,22 @@ static int add_param(struct xvb_params *params, struct xvb_store *st,
 		     const char *dir, const char *key)
 {
 	struct xvb_param *p = &params->param[params->nr];
-	int err;
+	char *value;
+	int err, n;
 
 	if (!strcmp(key, XVB_NODE_ERROR) || !strcmp(key, XVB_NODE_ATTACH_ID))
 		return 0;
 	if (params->nr == XVB_MAX_PARAMS)
 		return -E2BIG;
-	err = xvb_store_read(st, dir, key, &p->value);
+	err = xvb_store_read(st, dir, key, &value);
 	if (err)
 		return err;
-	p->key = strdup(key);
-	if (!p->key) {
-		free(p->value);
+	/* Key and value share one allocation, as xvb_params_parse() has it. */
+	n = asprintf(&p->key, "%s%c%s", key, '\0', value);
+	free(value);
+	if (n < 0)
 		return -ENOMEM;
-	}
+	p->value = p->key + strlen(p->key) + 1;
 	params->nr++;
 	return 0;
 }

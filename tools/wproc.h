@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * wproc.h - worker processes, seen from the supervisor
+ * Worker processes, seen from the supervisor
  *
  * The worker operations of the bus (xenbus.h): fork, ask, reap.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xen-virtio.c - the command: attach, detach and list virtio devices
+ * The command: attach, detach and list virtio devices
  */
 
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "util.h"
 #include "version.h"
 
 static const char usage[] =
@@ -51,7 +52,7 @@ int main(int argc, char **argv)
 		printf("xen-virtio %s\n", XVB_VERSION);
 		return EXIT_SUCCESS;
 	}
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].fn(argc - 1, argv + 1);
 	fprintf(stderr, "xen-virtio: %s: no such command (see \"xen-virtio --help\")\n",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xen-virtiod.c - the daemon: options, becoming a daemon, start and end
+ * The daemon: options, becoming a daemon, start and end
  */
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "ctl.h"
 #include "store.h"
 #include "supervisor.h"
+#include "util.h"
 #include "version.h"
 
 #define EXIT_USAGE	2
@@ -142,7 +143,7 @@ static int find_user(const struct options *opt, struct xvb_sandbox *sb,
 		return 0;
 	if (opt->user)
 		pw = getpwnam(opt->user);
-	for (i = 0; i < 2 && !opt->user && !pw; i++)
+	for (i = 0; i < ARRAY_SIZE(worker_users) && !opt->user && !pw; i++)
 		pw = getpwnam(worker_users[i]);
 	if (!pw)
 		return xvb_error_set(err, -ENOENT,

@@ -4,11 +4,11 @@
 # gntmap.o, evtchn.o and sandbox.o need libraries beyond the C library: unit
 # tests link the others.
 
-XEN_OBJS := xs.o store.o xenbus.o
-DAEMON_OBJS := xen-virtiod.o supervisor.o wproc.o worker.o qthread.o \
-	       sandbox.o transport.o ring.o gntmap.o evtchn.o ctl.o
+XEN_OBJS := xs.o store.o
+DAEMON_OBJS := xen-virtiod.o supervisor.o wproc.o xenbus.o xdev.o \
+	       worker.o qthread.o sandbox.o transport.o ring.o gntmap.o evtchn.o ctl.o
 CLI_OBJS := xen-virtio.o cli.o cli_attach.o cli_detach.o cli_list.o spec.o \
 	    ctl.o
 
-XEN_PKGS := xenstore xengnttab xenevtchn libseccomp libcap-ng json-c
+XEN_PKGS := xenstore xengnttab xenevtchn xentoollog libseccomp libcap-ng json-c
 LDFLAGS += -Wl,--as-needed

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xenbus.c - the backend's half of the xenbus handshake, for all devices
+ * The backend's half of the xenbus handshake: all devices of this domain
  *
- * The state of a device is looked at as a whole (look(), step()), instead of
- * reacting to single events: the order and the number of watch events do not
- * matter, and a guest that rewrites its nodes in a loop costs at most
- * LOOKS_PER_SECOND looks.
- *
- *	phase of the worker	backend state
- *	IDLE			1 (not started), 6 (failed, closed, died)
- *	STARTING		1, 6
- *	READY			2, and 5 or 6 while the frontend is
- *	CONNECTING		2
- *	CONNECTED		4, or 5 when the toolstack wants an end
- *	DISCONNECTING		as before
- *	STOPPING, KILLED	as before; then 6
- *
- * A node is only ever written in a transaction that has seen the state node:
- * a directory that the toolstack has removed must not come back.
+ * Events of watches only mark devices; a marked device is looked at once,
+ * however many events there were, and a guest that rewrites its nodes in a
+ * loop costs at most LOOKS_PER_SECOND looks.  What a look does is in xdev.c.
  */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,31 +21,7 @@
 #define FRONTEND_TOKEN		"frontend/"
 #define RELEASE_PATH		"@releaseDomain"
 
-#define TX_ATTEMPTS		64
 #define LOOKS_PER_SECOND	100
-#define RESPAWN_MS		1000
-
-#define DEV_FMT			"device %u of domain %u"
-#define DEV_ARG(dev)		(dev)->name.devid, (dev)->name.fe
-
-/* One node of the backend directory that is to be written. */
-struct node {
-	const char *name;
-	char value[32];
-};
-
-const char *xvb_state_name(unsigned int state)
-{
-	static const char * const names[] = {
-		"Unknown", "Initialising", "InitWait", "Initialised",
-		"Connected", "Closing", "Closed", "Reconfiguring",
-		"Reconfigured",
-	};
-
-	if (state >= sizeof(names) / sizeof(names[0]))
-		state = 0;
-	return names[state];
-}
 
 static struct xvb_xdev *find_dev(struct xvb_xenbus *bus, uint32_t fe,
 				 uint32_t devid)
@@ -70,431 +32,6 @@ static struct xvb_xdev *find_dev(struct xvb_xenbus *bus, uint32_t fe,
 		if (dev->name.fe == fe && dev->name.devid == devid)
 			return dev;
 	return NULL;
-}
-
-static void set_phase(struct xvb_xdev *dev, enum xvb_phase phase,
-		      uint64_t patience)
-{
-	dev->phase = phase;
-	dev->deadline = patience ? dev->bus->now + patience : 0;
-	dev->dirty = true;
-}
-
-/*
- * Writes nodes and the state, unless the directory is gone or the toolstack
- * has put a state there that we have not seen.
- */
-static int write_once(struct xvb_xdev *dev, unsigned int state,
-		      const struct node *nodes, unsigned int count)
-{
-	struct xvb_store *st = dev->bus->store;
-	char dir[XVB_STORE_PATH_MAX];
-	uint32_t found;
-	unsigned int i;
-	int err;
-
-	xvb_dir_path(&dev->name, XVB_DIR_BACKEND, dir);
-	err = xvb_store_read_uint(st, dir, "state", UINT32_MAX, &found);
-	if (err)
-		return err;
-	if (found != dev->state && found == XVB_STATE_CLOSING &&
-	    state != XVB_STATE_CLOSED)
-		return -ECANCELED;
-	for (i = 0; i < count; i++) {
-		err = xvb_store_write(st, dir, nodes[i].name, "%s",
-				      nodes[i].value);
-		if (err)
-			return err;
-	}
-	return xvb_store_write(st, dir, "state", "%u", state);
-}
-
-static int switch_state(struct xvb_xdev *dev, unsigned int state,
-			const struct node *nodes, unsigned int count)
-{
-	struct xvb_store *st = dev->bus->store;
-	unsigned int i;
-	int err, end;
-
-	for (i = 0; i < TX_ATTEMPTS; i++) {
-		err = st->ops->begin(st);
-		if (err)
-			break;
-		err = write_once(dev, state, nodes, count);
-		end = st->ops->end(st, err != 0);
-		if (!err)
-			err = end;
-		if (err != -EAGAIN)
-			break;
-	}
-	if (!err) {
-		xvb_debug(DEV_FMT ": backend state %s", DEV_ARG(dev),
-			  xvb_state_name(state));
-		dev->state = state;
-		return 0;
-	}
-	/* Removed or changed by the toolstack: the next look will tell. */
-	dev->dirty = true;
-	if (err != -ENOENT && err != -ECANCELED)
-		xvb_err(DEV_FMT ": writing the state: %s", DEV_ARG(dev),
-			strerror(-err));
-	return err;
-}
-
-static int set_error(struct xvb_xdev *dev, const char *text)
-{
-	struct xvb_store *st = dev->bus->store;
-	char back[XVB_STORE_PATH_MAX], dir[XVB_STORE_PATH_MAX];
-	char path[XVB_STORE_PATH_MAX + 8];
-	unsigned int i;
-	int err, end;
-
-	xvb_dir_path(&dev->name, XVB_DIR_BACKEND, back);
-	xvb_dir_path(&dev->name, XVB_DIR_PRIVATE, dir);
-	snprintf(path, sizeof(path), "%s/" XVB_NODE_ERROR, dir);
-	for (i = 0; i < TX_ATTEMPTS; i++) {
-		err = st->ops->begin(st);
-		if (err)
-			return err;
-		err = xvb_store_exists(st, back);
-		if (err > 0)
-			err = text ? st->ops->write(st, path, text) :
-				     st->ops->rm(st, path);
-		end = st->ops->end(st, err != 0);
-		if (err || end != -EAGAIN)
-			return err ? err : end;
-	}
-	return -EAGAIN;
-}
-
-static void report(struct xvb_xdev *dev, const char *why)
-{
-	xvb_err(DEV_FMT ": %s", DEV_ARG(dev), why);
-	set_error(dev, why);
-}
-
-/* Looking at a device */
-
-static unsigned int read_fe_state(struct xvb_xdev *dev)
-{
-	char dir[XVB_STORE_PATH_MAX];
-	uint32_t state;
-
-	xvb_dir_path(&dev->name, XVB_DIR_FRONTEND, dir);
-	if (xvb_store_read_uint(dev->bus->store, dir, "state",
-				XVB_STATE_CLOSED, &state))
-		return XVB_STATE_UNKNOWN;
-	return state;
-}
-
-static bool domain_gone(struct xvb_xdev *dev)
-{
-	struct xvb_store *st = dev->bus->store;
-
-	/* An error is no answer: then the domain is believed to live. */
-	return st->ops->domain_alive(st, dev->name.fe) == 0;
-}
-
-static void read_attach_id(struct xvb_store *st, const struct xvb_devname *name,
-			   char id[XVB_ATTACH_ID_SIZE])
-{
-	char dir[XVB_STORE_PATH_MAX];
-	char *text;
-
-	id[0] = '\0';
-	xvb_dir_path(name, XVB_DIR_PRIVATE, dir);
-	if (xvb_store_read(st, dir, XVB_NODE_ATTACH_ID, &text))
-		return;
-	snprintf(id, XVB_ATTACH_ID_SIZE, "%s", text);
-	free(text);
-}
-
-/* Removed and made again under the same name, faster than we looked. */
-static bool replaced(struct xvb_xdev *dev)
-{
-	char id[XVB_ATTACH_ID_SIZE];
-
-	if (!dev->recheck)
-		return false;
-	dev->recheck = false;
-	read_attach_id(dev->bus->store, &dev->name, id);
-	return strcmp(id, dev->attach_id);
-}
-
-/*
- * Reads what the other two, toolstack and frontend, have written.
- * Returns true when the frontend has come back to Initialising.
- */
-static bool look(struct xvb_xdev *dev)
-{
-	struct xvb_store *st = dev->bus->store;
-	char dir[XVB_STORE_PATH_MAX];
-	unsigned int fe_state = read_fe_state(dev);
-	bool back = fe_state == XVB_STATE_INITIALISING &&
-		    dev->fe_state != XVB_STATE_INITIALISING;
-	uint32_t state, online = 1;
-	int err;
-
-	if (fe_state != dev->fe_state)
-		xvb_debug(DEV_FMT ": frontend state %s", DEV_ARG(dev),
-			  xvb_state_name(fe_state));
-	dev->fe_state = fe_state;
-	xvb_dir_path(&dev->name, XVB_DIR_BACKEND, dir);
-	err = xvb_store_read_uint(st, dir, "state", UINT32_MAX, &state);
-	if (err == -ENOENT || replaced(dev) || domain_gone(dev)) {
-		dev->gone = true;
-		return false;
-	}
-	xvb_store_read_uint(st, dir, "online", 1, &online);
-	dev->online = online;
-	if (err || state == dev->state)
-		return back;
-	if (state == XVB_STATE_CLOSING) {
-		dev->state = state;
-		dev->closing = true;
-	} else if (state == XVB_STATE_INITIALISING &&
-		   dev->phase == XVB_PHASE_IDLE) {
-		/* The toolstack wants another attempt. */
-		dev->state = state;
-		dev->closing = false;
-		dev->fresh = true;
-	}
-	return back;
-}
-
-/* A frontend that has, or is about to have, a connection. */
-static bool fe_connected(const struct xvb_xdev *dev)
-{
-	return dev->fe_state == XVB_STATE_INITIALISED ||
-	       dev->fe_state == XVB_STATE_CONNECTED;
-}
-
-static bool fe_closed(const struct xvb_xdev *dev)
-{
-	return dev->fe_state == XVB_STATE_CLOSED ||
-	       dev->fe_state == XVB_STATE_UNKNOWN;
-}
-
-/* Whether this device shall have no worker. */
-static bool want_off(const struct xvb_xdev *dev)
-{
-	const struct xvb_xenbus *bus = dev->bus;
-
-	if (dev->gone)
-		return true;
-	if (bus->shutdown)
-		return !fe_connected(dev) || bus->now >= bus->shutdown_at ||
-		       dev->phase != XVB_PHASE_CONNECTED;
-	return !dev->online && (dev->closing || fe_closed(dev));
-}
-
-/* Acting on it */
-
-static void start_worker(struct xvb_xdev *dev)
-{
-	int err;
-
-	dev->respawn = false;
-	dev->fresh = false;
-	dev->started_at = dev->bus->now;
-	set_error(dev, NULL);
-	err = dev->bus->ops->start(dev);
-	if (!err) {
-		set_phase(dev, XVB_PHASE_STARTING, dev->bus->timeouts.start);
-		return;
-	}
-	xvb_xdev_ended(dev, "starting a worker process failed");
-}
-
-/* A guest that can crash its worker shall not make us fork in a loop. */
-static void want_worker(struct xvb_xdev *dev)
-{
-	uint64_t earliest = dev->started_at + RESPAWN_MS;
-
-	if (dev->started_at && dev->bus->now < earliest) {
-		dev->respawn = true;
-		dev->respawn_at = earliest;
-		return;
-	}
-	start_worker(dev);
-}
-
-static void stop_worker(struct xvb_xdev *dev)
-{
-	dev->bus->ops->stop(dev);
-	set_phase(dev, XVB_PHASE_STOPPING, dev->bus->timeouts.drain);
-}
-
-static void disconnect(struct xvb_xdev *dev)
-{
-	dev->bus->ops->disconnect(dev);
-	set_phase(dev, XVB_PHASE_DISCONNECTING, dev->bus->timeouts.drain);
-}
-
-static void offer(struct xvb_xdev *dev)
-{
-	struct node nodes[2] = {
-		{ .name = XVIO_NODE_PROTOCOL_REVISIONS },
-		{ .name = XVIO_NODE_MAX_WINDOW_PAGES },
-	};
-
-	snprintf(nodes[0].value, sizeof(nodes[0].value), "%u",
-		 XVIO_PROTOCOL_REVISION);
-	snprintf(nodes[1].value, sizeof(nodes[1].value), "%u",
-		 dev->bus->max_window_pages);
-	if (!switch_state(dev, XVB_STATE_INIT_WAIT, nodes, 2))
-		dev->closing = false;
-}
-
-static int read_connection(struct xvb_xdev *dev, uint32_t *ref, uint32_t *port,
-			   struct xvb_error *error)
-{
-	struct xvb_store *st = dev->bus->store;
-	char dir[XVB_STORE_PATH_MAX];
-	uint32_t revision;
-	int err;
-
-	xvb_dir_path(&dev->name, XVB_DIR_FRONTEND, dir);
-	err = xvb_store_read_uint(st, dir, XVIO_NODE_PROTOCOL_REVISION,
-				  UINT32_MAX, &revision);
-	if (err)
-		return xvb_error_set(error, err,
-				     "reading the frontend's node %s: %s",
-				     XVIO_NODE_PROTOCOL_REVISION,
-				     strerror(-err));
-	if (revision != XVIO_PROTOCOL_REVISION)
-		return xvb_error_set(error, -EPROTO,
-				     "the frontend wants protocol revision %u, which was not offered",
-				     revision);
-	err = xvb_store_read_uint(st, dir, XVIO_NODE_RING_REF, UINT32_MAX, ref);
-	if (err)
-		return xvb_error_set(error, err,
-				     "reading the frontend's node %s: %s",
-				     XVIO_NODE_RING_REF, strerror(-err));
-	err = xvb_store_read_uint(st, dir, XVIO_NODE_EVENT_CHANNEL, INT32_MAX,
-				  port);
-	if (err)
-		return xvb_error_set(error, err,
-				     "reading the frontend's node %s: %s",
-				     XVIO_NODE_EVENT_CHANNEL, strerror(-err));
-	return 0;
-}
-
-static void connect_frontend(struct xvb_xdev *dev)
-{
-	struct xvb_error error = { "" };
-	uint32_t ref, port;
-	int err = read_connection(dev, &ref, &port, &error);
-
-	if (!err) {
-		err = dev->bus->ops->connect(dev, ref, port);
-		if (err)
-			xvb_error_set(&error, err,
-				      "asking the worker to connect: %s",
-				      strerror(-err));
-	}
-	if (err) {
-		report(dev, error.text);
-		switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
-		return;
-	}
-	set_phase(dev, XVB_PHASE_CONNECTING, dev->bus->timeouts.connect);
-}
-
-/* The worker has the device, and no guest: follow the frontend. */
-static void step_ready(struct xvb_xdev *dev)
-{
-	if (dev->fe_state == XVB_STATE_CLOSING) {
-		if (dev->state != XVB_STATE_CLOSING)
-			switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
-	} else if (fe_closed(dev)) {
-		if (dev->state != XVB_STATE_CLOSED)
-			switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
-	} else if (dev->fe_state == XVB_STATE_INITIALISING) {
-		if (dev->state != XVB_STATE_INIT_WAIT)
-			offer(dev);
-	} else if (dev->fe_state == XVB_STATE_INITIALISED) {
-		/* Anything else than an answer to our InitWait is ignored. */
-		if (dev->state == XVB_STATE_INIT_WAIT)
-			connect_frontend(dev);
-	}
-}
-
-static void step_idle(struct xvb_xdev *dev, bool back)
-{
-	if (dev->fresh || back)
-		want_worker(dev);
-	else if (dev->respawn && dev->bus->now >= dev->respawn_at)
-		start_worker(dev);
-}
-
-static void step_on(struct xvb_xdev *dev, bool back)
-{
-	switch (dev->phase) {
-	case XVB_PHASE_IDLE:
-		step_idle(dev, back);
-		break;
-	case XVB_PHASE_READY:
-		step_ready(dev);
-		break;
-	case XVB_PHASE_CONNECTED:
-		if (!fe_connected(dev))
-			disconnect(dev);
-		break;
-	case XVB_PHASE_STARTING:
-	case XVB_PHASE_CONNECTING:
-	case XVB_PHASE_DISCONNECTING:
-	case XVB_PHASE_STOPPING:
-	case XVB_PHASE_KILLED:
-		break;
-	}
-}
-
-static void step_off(struct xvb_xdev *dev)
-{
-	switch (dev->phase) {
-	case XVB_PHASE_CONNECTED:
-		/* Orderly: the frontend must have let go first. */
-		if (!dev->gone && !dev->bus->shutdown && fe_connected(dev))
-			break;
-		stop_worker(dev);
-		break;
-	case XVB_PHASE_STARTING:
-	case XVB_PHASE_READY:
-	case XVB_PHASE_CONNECTING:
-	case XVB_PHASE_DISCONNECTING:
-		stop_worker(dev);
-		break;
-	case XVB_PHASE_IDLE:
-		dev->respawn = false;
-		dev->fresh = false;
-		if (!dev->gone && dev->state != XVB_STATE_CLOSED)
-			switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
-		break;
-	case XVB_PHASE_STOPPING:
-	case XVB_PHASE_KILLED:
-		break;
-	}
-}
-
-static void check_deadline(struct xvb_xdev *dev)
-{
-	if (!dev->deadline || dev->bus->now < dev->deadline)
-		return;
-	xvb_err(DEV_FMT ": the worker does not answer and is killed",
-		DEV_ARG(dev));
-	dev->bus->ops->kill(dev);
-	set_phase(dev, XVB_PHASE_KILLED, 0);
-}
-
-static void step(struct xvb_xdev *dev)
-{
-	bool back = look(dev);
-
-	if (want_off(dev))
-		step_off(dev);
-	else
-		step_on(dev, back);
 }
 
 /* Devices come and go */
@@ -513,8 +50,8 @@ static void frontend_watch(struct xvb_xdev *dev, bool on)
 	err = on ? st->ops->watch(st, path, token) :
 		   st->ops->unwatch(st, path, token);
 	if (err && on)
-		xvb_err(DEV_FMT ": watching %s: %s", DEV_ARG(dev), path,
-			strerror(-err));
+		xvb_xdev_log(dev, XVB_LOG_ERROR, "watching %s: %s", path,
+			     strerror(-err));
 	dev->watching = on && !err;
 }
 
@@ -551,20 +88,13 @@ static void add_dev(struct xvb_xenbus *bus, const struct xvb_devname *name)
 	dev->name = *name;
 	dev->bus = bus;
 	dev->state = state;
-	/*
-	 * Left by an earlier daemon, in any other state: its frontend has to
-	 * begin again.  Until it does the device is closed.
-	 */
-	dev->fresh = state == XVB_STATE_INITIALISING;
 	dev->fe_state = XVB_STATE_UNKNOWN;
-	read_attach_id(bus->store, name, dev->attach_id);
+	xvb_xdev_read_attach_id(dev, dev->attach_id);
 	dev->next = bus->devs;
 	bus->devs = dev;
-	dev->dirty = true;
 	frontend_watch(dev, true);
-	xvb_info(DEV_FMT ": found", DEV_ARG(dev));
-	if (!dev->fresh && state != XVB_STATE_CLOSING)
-		switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
+	xvb_xdev_log(dev, XVB_LOG_INFO, "found");
+	xvb_xdev_found(dev);
 }
 
 static void scan_frontend(struct xvb_xenbus *bus, const char *dir,
@@ -610,15 +140,14 @@ static void remove_dev(struct xvb_xdev *dev)
 	int err;
 
 	/* The toolstack cleans up after itself; nobody does for a dead domain. */
-	if (domain_gone(dev)) {
+	if (xvb_xdev_domain_gone(dev)) {
 		err = xvb_store_remove_device(bus->store, &dev->name);
 		if (err)
-			xvb_err(DEV_FMT ": removing its nodes: %s",
-				DEV_ARG(dev), strerror(-err));
+			xvb_xdev_log(dev, XVB_LOG_ERROR, "removing its nodes: %s", strerror(-err));
 	}
 	if (dev->watching)
 		frontend_watch(dev, false);
-	xvb_info(DEV_FMT ": gone", DEV_ARG(dev));
+	xvb_xdev_log(dev, XVB_LOG_INFO, "gone");
 	while (*p != dev)
 		p = &(*p)->next;
 	*p = dev->next;
@@ -660,15 +189,18 @@ static void mark_all(struct xvb_xenbus *bus)
 		dev->dirty = true;
 }
 
+/* The token names the device, as "DOMAIN/DEVICE": our own text. */
 static void frontend_event(struct xvb_xenbus *bus, const char *id)
 {
+	struct xvb_devname name = { .be = bus->be };
+	char path[XVB_STORE_PATH_MAX], type[XVB_STORE_PATH_MAX];
 	struct xvb_xdev *dev;
-	unsigned int fe, devid;
 
-	/* The token is our own text. */
-	if (sscanf(id, "%u/%u", &fe, &devid) != 2)
+	xvb_type_path(bus->be, XVB_DIR_BACKEND, type);
+	snprintf(path, sizeof(path), "%.200s/%.40s", type, id);
+	if (xvb_parse_backend_path(path, bus->be, &name) != 1)
 		return;
-	dev = find_dev(bus, fe, devid);
+	dev = find_dev(bus, name.fe, name.devid);
 	if (dev)
 		dev->dirty = true;
 }
@@ -722,13 +254,13 @@ static void run_dev(struct xvb_xdev *dev)
 {
 	unsigned int rounds = 4;
 
-	check_deadline(dev);
+	xvb_xdev_check_deadline(dev);
 	if (dev->respawn && dev->bus->now >= dev->respawn_at)
 		dev->dirty = true;
 	/* A step may ask for another one: a new phase, a lost race. */
 	while (dev->dirty && rounds-- && may_look(dev)) {
 		dev->dirty = false;
-		step(dev);
+		xvb_xdev_step(dev);
 	}
 }
 
@@ -788,12 +320,8 @@ void xvb_xenbus_shutdown(struct xvb_xenbus *bus, uint64_t now)
 		return;
 	bus->shutdown = true;
 	bus->shutdown_at = now + bus->timeouts.close;
-	for (dev = bus->devs; dev; dev = dev->next) {
-		dev->dirty = true;
-		if (dev->phase == XVB_PHASE_CONNECTED &&
-		    dev->state == XVB_STATE_CONNECTED)
-			switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
-	}
+	for (dev = bus->devs; dev; dev = dev->next)
+		xvb_xdev_ask_to_close(dev);
 }
 
 bool xvb_xenbus_idle(const struct xvb_xenbus *bus)
@@ -815,53 +343,4 @@ void xvb_xenbus_free(struct xvb_xenbus *bus)
 		bus->devs = dev->next;
 		free(dev);
 	}
-}
-
-/* From the worker */
-
-void xvb_xdev_ready(struct xvb_xdev *dev)
-{
-	if (dev->phase == XVB_PHASE_STARTING)
-		set_phase(dev, XVB_PHASE_READY, 0);
-}
-
-void xvb_xdev_connected(struct xvb_xdev *dev)
-{
-	if (dev->phase != XVB_PHASE_CONNECTING)
-		return;
-	set_phase(dev, XVB_PHASE_CONNECTED, 0);
-	set_error(dev, NULL);
-	/* Unless the toolstack has asked for Closing meanwhile. */
-	if (dev->state == XVB_STATE_INIT_WAIT)
-		switch_state(dev, XVB_STATE_CONNECTED, NULL, 0);
-}
-
-void xvb_xdev_disconnected(struct xvb_xdev *dev, const char *why)
-{
-	bool asked = dev->phase == XVB_PHASE_DISCONNECTING;
-
-	/* The worker is ending, and said this before. */
-	if (dev->phase != XVB_PHASE_CONNECTING &&
-	    dev->phase != XVB_PHASE_CONNECTED && !asked)
-		return;
-	set_phase(dev, XVB_PHASE_READY, 0);
-	if (why)
-		report(dev, why);
-	/* The frontend is to close, and may begin again. */
-	if (!asked && dev->state != XVB_STATE_CLOSING)
-		switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
-}
-
-void xvb_xdev_ended(struct xvb_xdev *dev, const char *why)
-{
-	bool killed = dev->phase == XVB_PHASE_KILLED;
-	bool asked = dev->phase == XVB_PHASE_STOPPING || killed;
-
-	set_phase(dev, XVB_PHASE_IDLE, 0);
-	if (asked && want_off(dev))
-		return;
-	if (killed)
-		why = "the worker did not answer in time and was killed";
-	report(dev, why ? why : "the worker has ended unexpectedly");
-	switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * xenbus.h - the backend's half of the xenbus handshake, for all devices
+ * The backend's half of the xenbus handshake, for all devices
  *
  * Knows xenstore (through store.h) and the states of docs/protocol.md
  * section 3; knows workers only through struct xvb_worker_ops.  It never
@@ -18,34 +18,6 @@
 
 #include "log.h"
 #include "store.h"
-
-/**
- * enum xvb_state - xenbus states, the numbers of Xen's io/xenbus.h
- * @XVB_STATE_UNKNOWN:		the node is gone or makes no sense
- * @XVB_STATE_INITIALISING:	1
- * @XVB_STATE_INIT_WAIT:	2
- * @XVB_STATE_INITIALISED:	3
- * @XVB_STATE_CONNECTED:	4
- * @XVB_STATE_CLOSING:		5
- * @XVB_STATE_CLOSED:		6
- */
-enum xvb_state {
-	XVB_STATE_UNKNOWN,
-	XVB_STATE_INITIALISING,
-	XVB_STATE_INIT_WAIT,
-	XVB_STATE_INITIALISED,
-	XVB_STATE_CONNECTED,
-	XVB_STATE_CLOSING,
-	XVB_STATE_CLOSED,
-};
-
-/**
- * xvb_state_name() - name of a state
- * @state:	any number
- *
- * Return: static text.
- */
-const char *xvb_state_name(unsigned int state);
 
 /**
  * enum xvb_phase - what the worker of a device is doing
@@ -230,6 +202,63 @@ bool xvb_xenbus_idle(const struct xvb_xenbus *bus);
  * @bus:	the bus
  */
 void xvb_xenbus_free(struct xvb_xenbus *bus);
+
+/*
+ * One device, for the bus.
+ */
+
+/**
+ * xvb_xdev_log() - log a line about a device
+ * @dev:	the device
+ * @level:	how much it matters
+ * @fmt:	format, without newline
+ */
+void xvb_xdev_log(const struct xvb_xdev *dev, enum xvb_log_level level,
+		  const char *fmt, ...) XVB_PRINTF(3, 4);
+
+/**
+ * xvb_xdev_found() - begin with a device
+ * @dev:	the device, with @name, @bus, @state and @attach_id set
+ */
+void xvb_xdev_found(struct xvb_xdev *dev);
+
+/**
+ * xvb_xdev_read_attach_id() - what tells it from others of its name
+ * @dev:	the device
+ * @id:		what is in xenstore now; "" when there is nothing
+ */
+void xvb_xdev_read_attach_id(const struct xvb_xdev *dev,
+			     char id[XVB_ATTACH_ID_SIZE]);
+
+/**
+ * xvb_xdev_domain_gone() - whether its frontend's domain is gone
+ * @dev:	the device
+ *
+ * Return: true when it is; false also when that is not known.
+ */
+bool xvb_xdev_domain_gone(const struct xvb_xdev *dev);
+
+/**
+ * xvb_xdev_check_deadline() - kill a worker that does not answer
+ * @dev:	the device
+ */
+void xvb_xdev_check_deadline(struct xvb_xdev *dev);
+
+/**
+ * xvb_xdev_step() - look at a device and act
+ * @dev:	the device; marked as dirty when another step is due at once
+ */
+void xvb_xdev_step(struct xvb_xdev *dev);
+
+/**
+ * xvb_xdev_ask_to_close() - the daemon is ending
+ * @dev:	the device
+ */
+void xvb_xdev_ask_to_close(struct xvb_xdev *dev);
+
+/*
+ * Answers of a worker.
+ */
 
 /**
  * xvb_xdev_ready() - a worker has opened its device

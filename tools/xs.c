@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xs.c - the store that is xenstore: libxenstore with 0/-errno
+ * The store that is xenstore: libxenstore with 0/-errno
  */
 
 #include <errno.h>
@@ -203,7 +203,7 @@ int xvb_xs_next_event(struct xvb_xs *xs, char path[XVB_STORE_PATH_MAX],
 
 int xvb_xs_own_domid(struct xvb_xs *xs, uint32_t *domid)
 {
-	char *text;
+	char *text = NULL;
 	int err;
 
 	/* A relative path: below the home of the own domain. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * xs.h - the store that is xenstore
+ * The store that is xenstore
  *
  * One of the three files that call libxen*.  A connection must not be used
  * after fork(2) by the child.

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtqueue_fuzz.c - libFuzzer target: ring and virtio-blk on hostile memory
+ *
+ * The input is a program of eight-byte steps of a driver: write a descriptor
+ * of the ring or of an indirect table, a header, a whole request, raw bytes
+ * anywhere, move the avail index, let the device run.  Most of what it writes
+ * is nearly legal, so that the walk gets deep; raw writes make the rest.
+ *
+ * Checked besides the sanitizers: every iovec lies in the window, sums are
+ * right, requests stay on the disk, the driver's areas are not written, and
+ * after a drain nothing is in flight.
+ */
+
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/virtio_blk.h>
+
+#include "device.h"
+#include "fileio.h"
+#include "types.h"
+
+#define REF		100
+#define PAGES		16
+#define BYTES		(PAGES * 4096)
+#define DISK		(1 << 20)
+#define INDIRECT_AT	8192
+#define HEADER_AT	12288
+#define DATA_AT		16384
+#define DEPTH		1024
+
+struct step {
+	uint8_t op;
+	uint8_t index;
+	uint8_t flags;
+	uint8_t next;
+	uint16_t addr;
+	uint16_t len;
+};
+
+/* An engine that checks requests and completes them at the next reap. */
+struct xvb_fio {
+	void (*done)(void *ctx, struct xvb_fio_req *req, int result);
+	void *ctx;
+	struct xvb_fio_req *req[DEPTH];
+	unsigned int nr;
+	unsigned int tick;
+};
+
+static struct xvb_memory mem;
+static unsigned char *window;
+static struct xvb_device *dev;
+static unsigned int broken;
+
+static void check(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "violated: %s\n", what);
+	abort();
+}
+
+static bool inside(const void *p, size_t len)
+{
+	const unsigned char *c = p;
+
+	return c >= window && len <= BYTES &&
+	       (size_t)(c - window) <= BYTES - len;
+}
+
+static int fuzz_map(void *ctx, uint32_t first_ref, uint32_t nr_pages,
+		    void **va)
+{
+	(void)ctx;
+	(void)first_ref;
+	return posix_memalign(va, 4096, nr_pages * 4096) ? -1 : 0;
+}
+
+static void fuzz_unmap(void *ctx, void *va, uint32_t nr_pages)
+{
+	(void)ctx;
+	(void)nr_pages;
+	free(va);
+}
+
+static const struct xvb_memory_ops memory_ops = { fuzz_map, fuzz_unmap };
+
+static int fuzz_open(struct xvb_file *file, unsigned int depth,
+		     void (*done)(void *ctx, struct xvb_fio_req *req,
+				  int result),
+		     void *ctx, struct xvb_fio **fio, struct xvb_error *err)
+{
+	(void)file;
+	(void)err;
+	check(depth <= DEPTH, "engine depth");
+	*fio = calloc(1, sizeof(**fio));
+	(*fio)->done = done;
+	(*fio)->ctx = ctx;
+	return 0;
+}
+
+static void fuzz_close(struct xvb_fio *fio)
+{
+	check(!fio->nr, "nothing in flight at close");
+	free(fio);
+}
+
+static void fuzz_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	check(fio->nr < DEPTH, "no more requests than entries");
+	check(req->offset <= DISK && req->len <= DISK - req->offset,
+	      "request on the disk");
+	if (req->op == XVB_FIO_READ || req->op == XVB_FIO_WRITE) {
+		for (i = 0; i < req->niov; i++) {
+			check(inside(req->iov[i].iov_base,
+				     req->iov[i].iov_len), "iov in window");
+			sum += req->iov[i].iov_len;
+			if (req->op == XVB_FIO_READ)
+				memset(req->iov[i].iov_base, 0x5a,
+				       req->iov[i].iov_len);
+		}
+		check(sum == req->len && sum % 512 == 0, "sum of iov");
+	}
+	fio->req[fio->nr++] = req;
+}
+
+static void fuzz_submit(struct xvb_fio *fio)
+{
+	(void)fio;
+}
+
+static unsigned int fuzz_reap(struct xvb_fio *fio, bool wait)
+{
+	static const int results[] = { 0, 0, 0, -5, -28, -95 };
+	struct xvb_fio_req *req;
+	unsigned int n = 0;
+
+	while (fio->nr && (wait || fio->tick++ % 3)) {
+		req = fio->req[fio->tick % fio->nr];
+		fio->req[fio->tick % fio->nr] = fio->req[fio->nr - 1];
+		fio->nr--;
+		fio->done(fio->ctx, req, results[fio->tick % 6]);
+		n++;
+	}
+	return n;
+}
+
+static int fuzz_fd(struct xvb_fio *fio)
+{
+	(void)fio;
+	return 0;
+}
+
+static const struct xvb_fio_ops engine = {
+	fuzz_open, fuzz_close, fuzz_queue, fuzz_submit, fuzz_reap, fuzz_fd,
+};
+
+static void host_notify(void *ctx, unsigned int queue)
+{
+	(void)ctx;
+	(void)queue;
+}
+
+static void host_broken(void *ctx, unsigned int queue, const char *reason)
+{
+	(void)ctx;
+	(void)queue;
+	check(reason[0], "a reason");
+	broken++;
+}
+
+static void host_config(void *ctx)
+{
+	(void)ctx;
+}
+
+static const struct xvb_host_ops host = {
+	host_notify, host_broken, host_config,
+};
+
+static void init(void)
+{
+	struct xvb_memory_hint hint = { 0 };
+	char path[] = "/var/tmp/xvb-fuzz-XXXXXX";
+	struct xvb_error err = { "" };
+	struct xvb_params params;
+	char spec[64];
+	int fd;
+
+	fd = mkstemp(path);
+	check(fd >= 0 && !ftruncate(fd, DISK), "a disk image");
+	close(fd);
+	check(!xvb_memory_init(&mem, &memory_ops, NULL, 64), "memory");
+	check(!xvb_memory_add(&mem, REF, PAGES), "window");
+	window = xvb_memory_get(&mem, &hint, XVIO_ADDR_GRANT | REF << 12, 1);
+	snprintf(spec, sizeof(spec), "type=blk,path=%s", path);
+	check(!xvb_params_parse(&params, spec, &err), "parameters");
+	check(!xvb_device_create(&params, &dev, &err), err.text);
+	xvb_params_free(&params);
+	unlink(path);
+	xvb_blk_set_engine(dev, &engine);
+	xvb_device_bind(dev, &mem, &host, NULL);
+}
+
+static uint64_t address(uint16_t addr, uint8_t how)
+{
+	uint64_t at = (REF << 12) + addr;
+
+	switch (how & 7) {
+	case 0:
+		return at;
+	case 1:
+		return XVIO_ADDR_GRANT | ((REF << 12) + BYTES - (addr & 31));
+	case 2:
+		return UINT64_MAX - addr;
+	case 3:
+		return XVIO_ADDR_GRANT | ((REF << 12) + INDIRECT_AT +
+					  (addr & 0xff0));
+	case 4:
+		return XVIO_ADDR_GRANT | ((REF << 12) + HEADER_AT +
+					  (addr & 0xff0));
+	default:
+		return XVIO_ADDR_GRANT | at;
+	}
+}
+
+static void write_desc(unsigned char *at, const struct step *s)
+{
+	static const uint32_t lens[] = { 0, 1, 16, 17, 512, 513, 4096, 48 };
+	struct vring_desc d;
+
+	d.addr = htole64(address(s->addr, s->flags >> 3));
+	d.len = htole32(s->len & 8 ? s->len * 4097U : lens[s->len & 7]);
+	d.flags = htole16(s->flags & 7);
+	d.next = htole16(s->next & 0x80 ? s->next * 257 : s->next);
+	memcpy(at, &d, sizeof(d));
+}
+
+static void write_header(const struct step *s)
+{
+	static const uint32_t types[] = { 0, 1, 4, 8, 11, 13, 14, 77 };
+	unsigned char *at = window + HEADER_AT + s->index * 16 % 4096;
+	uint32_t type = htole32(types[s->flags & 7]);
+	uint64_t sector = s->next & 1 ? s->addr : ~0ULL - s->addr;
+
+	sector = htole64(s->next & 2 ? sector % 2048 : sector);
+	memcpy(at, &type, 4);
+	memcpy(at + 8, &sector, 8);
+}
+
+static void put_desc(unsigned char *at, uint32_t off, uint32_t len,
+		     uint16_t flags, uint16_t next)
+{
+	struct vring_desc d = {
+		.addr = htole64(XVIO_ADDR_GRANT | ((REF << 12) + off)),
+		.len = htole32(len),
+		.flags = htole16(flags),
+		.next = htole16(next),
+	};
+
+	memcpy(at, &d, sizeof(d));
+}
+
+static void make_avail(uint32_t n, uint16_t head, uint16_t *idx)
+{
+	unsigned char *avail = window + n * 16;
+	uint16_t value = htole16(head);
+
+	memcpy(avail + 4 + 2 * (*idx % n), &value, 2);
+	value = htole16(++*idx);
+	memcpy(avail + 2, &value, 2);
+}
+
+/* A request as a driver makes it, in one piece or cut where @next says. */
+static void request(const struct step *s, uint32_t n, uint16_t *idx,
+		    bool indirect)
+{
+	uint32_t header = HEADER_AT + s->index * 16 % 4096;
+	bool in = !(s->flags & 1) || (s->flags & 7) == 3;
+	uint32_t len = s->len & 1 ? s->len : s->len / 64 * 512 % 16384;
+	uint32_t cut = s->next % 16, i = s->index % n, at = 0;
+	unsigned char *table = window;
+
+	write_header(s);
+	if (indirect) {
+		at = INDIRECT_AT + 64 * i;
+		put_desc(window + 16 * i, at, 64, VRING_DESC_F_INDIRECT, 0);
+		table = window + at;
+		i = 0;
+	} else if (i + 4 > n) {
+		i = 0;
+	}
+	put_desc(table + 16 * i, header, cut, VRING_DESC_F_NEXT, i + 1);
+	put_desc(table + 16 * (i + 1), header + cut, 16 - cut,
+		 VRING_DESC_F_NEXT, i + 2);
+	put_desc(table + 16 * (i + 2), DATA_AT + s->addr % 16384, len,
+		 VRING_DESC_F_NEXT | (in ? VRING_DESC_F_WRITE : 0), i + 3);
+	put_desc(table + 16 * (i + 3), BYTES - 1 - s->index, 1,
+		 VRING_DESC_F_WRITE, 0);
+	make_avail(n, indirect ? s->index % n : i, idx);
+}
+
+/* Ranges for discard and write-zeroes, where request() points to. */
+static void ranges(const struct step *s)
+{
+	struct virtio_blk_discard_write_zeroes seg = {
+		.sector = htole64(s->len),
+		.num_sectors = htole32(s->index),
+		.flags = htole32(s->flags & 0x80 ? s->flags : s->flags & 1),
+	};
+
+	memcpy(window + DATA_AT + s->addr % 16384, &seg, sizeof(seg));
+}
+
+static void step(const struct step *s, const struct xvb_vq_setup *setup,
+		 uint16_t *idx)
+{
+	uint32_t n = setup->size;
+	unsigned char *avail = window + n * 16;
+	uint16_t value;
+
+	switch (s->op & 15) {
+	case 0:
+	case 1:
+		write_desc(window + 16 * (s->index % n), s);
+		break;
+	case 2:
+		write_desc(window + INDIRECT_AT + 16 * s->index, s);
+		break;
+	case 3:
+		write_header(s);
+		break;
+	case 4:
+		make_avail(n, s->index, idx);
+		break;
+	case 5:
+		memcpy(window + s->addr % (BYTES - 4), &s->index, 4);
+		break;
+	case 6:
+		value = htole16(s->addr);
+		memcpy(avail + 2, &value, 2);
+		break;
+	case 8:
+		ranges(s);
+		break;
+	case 9:
+	case 10:
+	case 11:
+		request(s, n, idx, false);
+		break;
+	case 12:
+	case 13:
+		request(s, n, idx, true);
+		break;
+	default:
+		xvb_queue_run(&dev->queues[0]);
+		break;
+	}
+}
+
+static void start(uint8_t how, struct xvb_vq_setup *setup)
+{
+	uint64_t base = XVIO_ADDR_GRANT | REF << 12;
+	uint64_t features = dev->features;
+	struct xvb_error err;
+	uint32_t n = 4U << (how & 3);
+
+	if (how & 4)
+		features &= ~(1ULL << VIRTIO_RING_F_EVENT_IDX);
+	if (how & 8)
+		features &= ~(1ULL << VIRTIO_RING_F_INDIRECT_DESC);
+	check(!xvb_device_set_features(dev, features, &err), "features");
+	*setup = (struct xvb_vq_setup){
+		.size = n,
+		.desc = base,
+		.driver = base + n * 16,
+		.device = base + 4096,
+	};
+	if (how & 16) {
+		setup->inflight = base + 6144;
+		setup->inflight_len = 2048;
+	}
+	check(!xvb_queue_start(&dev->queues[0], setup, &err), err.text);
+}
+
+/* A set-up that the driver may have made up completely. */
+static void wild_setup(const uint8_t *data, size_t size)
+{
+	struct xvb_vq_setup setup = { 0 };
+	struct xvb_error err = { "" };
+
+	memcpy(&setup, data, size < sizeof(setup) ? size : sizeof(setup));
+	if (xvb_queue_start(&dev->queues[0], &setup, &err))
+		check(err.text[0], "a reason");
+	xvb_queue_run(&dev->queues[0]);
+	xvb_queue_drain(&dev->queues[0]);
+	xvb_queue_stop(&dev->queues[0]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct xvb_vq_setup setup;
+	struct xvb_queue *q;
+	uint16_t idx = 0;
+	struct step s;
+	size_t i;
+
+	if (!dev)
+		init();
+	if (size < 1)
+		return 0;
+	memset(window, 0, BYTES);
+	if (data[0] & 0x80) {
+		wild_setup(data + 1, size - 1);
+		return 0;
+	}
+	q = &dev->queues[0];
+	start(data[0], &setup);
+	broken = 0;
+	for (i = 1; i + sizeof(s) <= size; i += sizeof(s)) {
+		memcpy(&s, data + i, sizeof(s));
+		step(&s, &setup, &idx);
+	}
+	xvb_queue_run(q);
+	xvb_queue_drain(q);
+	check(!q->vq.inuse, "nothing in flight after the drain");
+	check(broken == !!xvb_vq_broken(&q->vq), "told once");
+	xvb_queue_stop(q);
+	return 0;
+}

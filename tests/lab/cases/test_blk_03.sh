@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Every block size, queue depth and way of I/O verifies by checksum (R1).
+# lab: suites=bookworm,trixie guests=pv,pvh
+# lab: suites=bookworm guests=pv,pvh guest-suites=sid
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+
+lab_start_daemon
+lab_domu_create d1
+image disk 32M
+attach_disk d1 "path=$IMAGE,logical_block_size=512"
+[ "$(lab_domu_exec d1 blockdev --getss "$DISK")" = 512 ] ||
+	lab_fail "the logical block size is not 512"
+for bs in 512 4k 64k 1m; do
+	size=$([ "$bs" = 512 ] && echo 512k || echo 8m)
+	fio_verify d1 "$DISK" --bs=$bs --size="$size" --ioengine=psync
+	fio_verify d1 "$DISK" --bs=$bs --size="$size" --ioengine=libaio \
+		--iodepth=128
+done
+fio_verify d1 "$DISK" --bsrange=512-1m --size=16m --ioengine=libaio --iodepth=32
+fio_verify d1 "$DISK" --bs=4k --ioengine=io_uring --iodepth=64
+fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=300 --iodepth_batch=64
+[ "$(stat_of d1 "$DEV" mapped)" = 0 ] || lab_fail "mappings are left"
+[ "$(stat_of d1 "$DEV" quarantined)" = 0 ] || lab_fail "pages are quarantined"
+lab_domu_exec d1 "sha256sum <$DISK" >"$CASE_DIR/sum"
+detach d1 "$DEV"
+[ "$(sha256sum <"$IMAGE")" = "$(cat "$CASE_DIR/sum")" ] ||
+	lab_fail "the image holds something else than the domU saw"
+lab_pass

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Four queues on four processors, every one of them used, verify (R1, R13).
+# lab: suites=bookworm guests=pv
+# lab: suites=trixie guests=pv,pvh
+# lab: suites=bookworm guests=pv guest-suites=sid
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+
+lab_start_daemon
+lab_domu_create d1 vcpus=4
+image disk 64M
+attach_disk d1 "path=$IMAGE,queues=4"
+queues=$(lab_domu_exec d1 "ls /sys/block/${DISK#/dev/}/mq | wc -l")
+[ "$queues" = 4 ] || lab_fail "$queues queues instead of 4"
+for bs in 4k 64k 1m; do
+	fio_verify d1 "$DISK" --bs=$bs --ioengine=libaio --iodepth=32 \
+		--numjobs=4 --offset_increment=16m --size=8m --cpus_allowed=0-3 \
+		--cpus_allowed_policy=split --group_reporting
+done
+for queue in 0 1 2 3; do
+	[ "$(stat_of d1 "$DEV" queue$queue.kicks)" -gt 0 ] ||
+		lab_fail "queue $queue was never used"
+done
+[ "$(stat_of d1 "$DEV" mapped)" = 0 ] || lab_fail "mappings are left"
+detach d1 "$DEV"
+lab_pass

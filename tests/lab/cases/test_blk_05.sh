@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Buffers and offsets without page alignment arrive as they were (R1).
+# lab: suites=bookworm,trixie guests=pv,pvh
+# lab: suites=bookworm guests=pv,pvh guest-suites=sid
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+
+lab_start_daemon
+lab_domu_create d1
+for how in direct=1 direct=0; do
+	image "disk-$how" 16M
+	attach_disk d1 "path=$IMAGE,$how"
+	# fio puts buffer i at mem + 512 + i * bs: every offset in a page.
+	for bs in 512 1536 3584 66048; do
+		fio_verify d1 "$DISK" --bs=$bs --iomem_align=512 --iodepth=16 \
+			--ioengine=libaio --offset=1536 --size=$((bs * 100))
+	done
+	lab_log "buffered, odd sizes at odd offsets, $how"
+	lab_domu_exec d1 "set -e
+		head -c 3000017 /dev/urandom >/tmp/in
+		dd if=/tmp/in of=$DISK bs=7919 oflag=seek_bytes seek=4711 \
+			conv=notrunc status=none
+		sync; blockdev --flushbufs $DISK; echo 3 >/proc/sys/vm/drop_caches
+		dd if=$DISK of=/tmp/out bs=3511 iflag=skip_bytes,count_bytes \
+			skip=4711 count=3000017 status=none
+		cmp /tmp/in /tmp/out" || lab_fail "damaged, $how"
+	[ "$(stat_of d1 "$DEV" mapped)" = 0 ] || lab_fail "mappings are left"
+	detach d1 "$DEV"
+done
+lab_pass

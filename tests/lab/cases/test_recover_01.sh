@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# A domU is destroyed in the middle of I/O: daemon healthy, image closed (R5, T19).
+# lab: suites=bookworm,trixie guests=pv,pvh
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+
+no_zombie() {
+	! xl list | grep -q '(null)'
+}
+
+lab_start_daemon
+lab_domu_create d1 vcpus=2
+lab_domu_create d2
+image other 16M
+attach_disk d2 "path=$IMAGE"
+other_disk=$DISK
+image disk 64M
+attach_disk d1 "path=$IMAGE,queues=2"
+lab_domu_exec d2 "$FIO_VERIFY --filename=$other_disk --bs=4k --time_based \
+	--runtime=8 --ioengine=libaio --iodepth=16" >"$CASE_DIR/fio" 2>&1 &
+other=$!
+lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=64k \
+	--ioengine=libaio --iodepth=128 --direct=1 --numjobs=2 --time_based \
+	--runtime=60" >/dev/null 2>&1 &
+sleep 2
+id=$(xl domid d1)
+xl destroy d1
+lab_wait_for 10 not_held "$IMAGE" || lab_fail "the image is still open"
+lab_wait_for 10 one_worker || lab_fail "a worker is left"
+! virtio_nodes | grep "virtio/$id/" || lab_fail "nodes are left"
+lab_wait_for 10 no_zombie || lab_fail "the domain is a zombie"
+wait "$other" || lab_fail "the other domU: $(cat "$CASE_DIR/fio")"
+attach_disk d2 "path=$IMAGE"
+fio_verify d2 "$DISK" --bs=64k --ioengine=libaio --iodepth=16
+lab_daemon_alive || lab_fail "the daemon has died"
+lab_pass

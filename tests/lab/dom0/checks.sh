@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What must be as it was when a script is over: logs, grants, event channels,
+# the store.  Used by the runner; every problem is a line in
+# $LAB_STATE/problems, details are in the script's log.
+
+LAB_SPLAT='WARNING:|BUG:|Oops|Call Trace:|general protection|Bad page|Bad rss|kernel panic|possible circular locking|inconsistent lock state|suspicious RCU|INFO: task .* blocked for more|detected stall|soft lockup|refcount_t:|UBSAN:|KASAN:|unreferenced object|Modules linked in:'
+LAB_XEN_ERROR='Xen BUG|Xen WARN|Xen call trace|Assertion|FATAL|panic|grant_table\.c|gnttab|evtchn|event_channel\.c|crashed|domain_crash|mm\.c:.*(Error|Bad|error|Failed)|EPT violation|NPT violation|EMUL'
+
+problem() {
+	echo "lab: PROBLEM: $*"
+	echo "$*" >>"$LAB_STATE/problems"
+}
+
+# After this the machine is not what it was: what follows gets a fresh one.
+grave_problem() {
+	problem "$@"
+	: >"$LAB_STATE/reboot"
+}
+
+# Lines that the script declared as expected are no problem.
+_unexpected() {
+	if [ -s "$LAB_STATE/allowed" ]; then
+		grep -vEf "$LAB_STATE/allowed"
+	else
+		cat
+	fi
+}
+
+_store() {
+	xenstore-ls -f | sed 's/ = .*//' |
+		grep -vE '^/(local/domain/0/backend(/[a-z0-9]+)?|libxl|vm|tool(/.*)?)$' |
+		sort
+}
+
+_channels() {
+	lsevtchn 0 | grep -E 'Interdomain|unbound|Waiting|Unbound' |
+		sed 's/^ *[0-9]*: //' | sort
+}
+
+# The hypervisor's answer to a debug key.
+_debug_key() {
+	xl debug-keys "$1"
+	xl dmesg -c | tee -a "$LAB_OUT/xen.log"
+}
+
+_grants() {
+	_debug_key g | sed -n 's/^(XEN) \[ *[0-9.]*\] *//p' | awk '
+		/grant-table for remote/ { domain = $4 }
+		/^\[0x[0-9a-f]+\]/ { print domain, $0 }' | sort
+}
+
+_zombies() {
+	xl list | awk 'NR > 1 && $2 != 0'
+}
+
+checks_before() {
+	echo "lab: begin $LAB_NAME" >/dev/kmsg
+	xl dmesg -c >>/out/xen-between.log
+	_store >"$LAB_STATE/store"
+	_channels >"$LAB_STATE/channels"
+	_grants >"$LAB_STATE/grants"
+}
+
+_check_dmesg() {
+	local first
+
+	dmesg | awk -v mark="lab: begin $LAB_NAME" '
+		index($0, mark) { n = 0; split("", line) }
+		{ line[n++] = $0 }
+		END { for (i = 0; i < n; i++) print line[i] }' \
+		>"$LAB_OUT/dom0.dmesg"
+	first=$(grep -E "$LAB_SPLAT" "$LAB_OUT/dom0.dmesg" | _unexpected |
+		head -n 1)
+	[ -z "$first" ] || grave_problem "dom0's kernel: $first"
+}
+
+_check_domu_dmesg() {
+	local log first
+
+	for log in "$LAB_OUT"/domu-*.dmesg "$LAB_OUT"/domu-*.console; do
+		[ -f "$log" ] || continue
+		first=$(grep -aE "$LAB_SPLAT" "$log" | _unexpected | head -n 1)
+		[ -z "$first" ] ||
+			problem "kernel of $(basename "$log"): $first"
+	done
+}
+
+_check_xen() {
+	local first
+
+	xl dmesg -c >>"$LAB_OUT/xen.log"
+	first=$(grep -aE "$LAB_XEN_ERROR" "$LAB_OUT/xen.log" |
+		grep -vE 'gnttab_usage_print_all' | _unexpected | head -n 1)
+	[ -z "$first" ] || grave_problem "hypervisor: $first"
+}
+
+# Poll until there is no domU any more; the last one takes a moment to die.
+_check_domains() {
+	local tries=100
+
+	while [ -n "$(_zombies)" ] && [ $((tries -= 1)) -gt 0 ]; do
+		sleep 0.1
+	done
+	[ -z "$(_zombies)" ] ||
+		grave_problem "domain left: $(_zombies | head -n 1)"
+}
+
+# _check_same NAME NOUN: compare with the listing taken before.
+_check_same() {
+	local new tries=30
+
+	while :; do
+		new=$("_$1" | comm -13 "$LAB_STATE/$1" -)
+		if [ -z "$new" ] || [ $((tries -= 1)) = 0 ]; then
+			break
+		fi
+		sleep 0.1
+	done
+	[ -z "$new" ] && return
+	echo "$new"
+	problem "$2 left: $(head -n 1 <<<"$new")$(
+		[ "$(wc -l <<<"$new")" = 1 ] ||
+			echo " and $(($(wc -l <<<"$new") - 1)) more")"
+}
+
+checks_after() {
+	_check_domains
+	_check_same store "xenstore node"
+	_check_same channels "event channel"
+	_check_same grants "grant"
+	_check_xen
+	_check_dmesg
+	_check_domu_dmesg
+}

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Helpers for the scripts that run in dom0; the interface is in README.md.
+
+LAB_CASE_TIMEOUT=120		# seconds, lab_domu_exec and lab_domu_wait
+LAB_DOMU=/run/lab/domu		# one directory per running domU
+LAB_GUEST_DIR=/lab/guest
+# shellcheck source=/dev/null
+. /lab/config
+
+# --- verdict ---------------------------------------------------------------
+
+_lab_verdict() {
+	local status=$1
+
+	shift
+	[ -f "$LAB_STATE/verdict" ] || echo "$*" >"$LAB_STATE/verdict"
+	exit "$status"
+}
+
+lab_pass() {
+	_lab_verdict 0 PASS
+}
+
+lab_fail() {
+	_lab_verdict 1 "FAIL $*"
+}
+
+lab_skip() {
+	_lab_verdict 4 "SKIP $*"
+}
+
+# A failure of the lab, not of what is tested.
+lab_broken() {
+	_lab_verdict 2 "BROKEN $*"
+}
+
+# Log lines that match REGEX are expected, in every log of this script.
+lab_allow_log() {
+	echo "$1" >>"$LAB_STATE/allowed"
+}
+
+lab_log() {
+	local now
+
+	read -r now _ </proc/uptime
+	echo "[$now] $*"
+}
+
+# lab_wait_for SECONDS CONDITION…: poll a command until it succeeds.
+lab_wait_for() {
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			lab_log "not in time: $*"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# --- domUs -----------------------------------------------------------------
+
+_lab_domid() {
+	xl domid "$1" 2>/dev/null
+}
+
+_lab_config() {
+	local -A key=(
+		[guest]=$LAB_GUEST [memory]=512 [vcpus]=1 [extra]=''
+		[disk]='' [paused]=0 [kernel]=$LAB_GUEST_DIR/vmlinux
+		[ramdisk]=$LAB_GUEST_DIR/initramfs [config]='' [wait]=1
+		[cmdline]="console=hvc0 loglevel=1 panic=0 random.trust_cpu=1"
+	)
+	local name=$1 pair
+
+	shift
+	for pair; do
+		[[ -v key[${pair%%=*}] ]] ||
+			lab_broken "lab_domu_create: unknown key ${pair%%=*}"
+		key[${pair%%=*}]=${pair#*=}
+	done
+	cat <<-END
+		name = "$name"
+		type = "${key[guest]}"
+		memory = ${key[memory]}
+		vcpus = ${key[vcpus]}
+		kernel = "${key[kernel]}"
+		$([ -z "${key[ramdisk]}" ] || echo "ramdisk = \"${key[ramdisk]}\"")
+		extra = "${key[cmdline]} ${key[extra]}"
+		$([ -z "${key[disk]}" ] || echo "disk = [ '${key[disk]//;/\', \'}' ]")
+		on_poweroff = "destroy"
+		on_reboot = "destroy"
+		on_crash = "destroy"
+		${key[config]}
+	END
+	echo "${key[paused]}" >"$LAB_DOMU/$name/paused"
+}
+
+# The terminal of a domain, once xenconsoled has opened it.
+_lab_console_tty() {
+	xenstore-read "/local/domain/$1/console/tty" | grep /
+}
+
+# Read the domU's console from now on; also after xl restore.
+lab_domu_console() {
+	local name=$1 dir=$LAB_DOMU/$1 id tty
+
+	id=$(_lab_domid "$name") || lab_broken "no domU $name"
+	lab_wait_for 20 _lab_console_tty "$id" >/dev/null ||
+		lab_broken "no console for $name"
+	tty=$(_lab_console_tty "$id")
+	echo "$id" >"$dir/id"
+	rm -f "$dir/gone" "$dir/sock"
+	/lab/bin/labcon serve "$dir" "$tty" || lab_broken "labcon for $name"
+}
+
+lab_domu_create() {
+	local name=$1 dir=$LAB_DOMU/$1
+
+	mkdir -p "$dir"
+	_lab_config "$@" >"$dir/config"
+	lab_log "creating $name"
+	if ! xl create -q -p "$dir/config"; then
+		rm -rf "$dir"
+		return 1
+	fi
+	lab_domu_console "$name"
+	[ "$(cat "$dir/paused")" = 1 ] || xl unpause "$name"
+}
+
+lab_domu_unpause() {
+	xl unpause "$1"
+}
+
+# Wait until the domU can execute commands.
+lab_domu_wait() {
+	local name=$1 dir=$LAB_DOMU/$1
+	local end=$((SECONDS + ${2:-$LAB_CASE_TIMEOUT}))
+
+	while [ ! -e "$dir/ready" ]; do
+		if [ -e "$dir/gone" ]; then
+			lab_log "$name died: $(tail -n 3 "$dir/console.log")"
+			return 1
+		fi
+		if [ "$SECONDS" -ge "$end" ]; then
+			lab_log "$name is not ready"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+lab_domu_exec() {
+	local name=$1
+
+	shift
+	lab_domu_wait "$name" || return 125
+	/lab/bin/labcon exec "$LAB_DOMU/$name" "$LAB_CASE_TIMEOUT" "$*"
+}
+
+_lab_domu_dead() {
+	! _lab_domid "$1"
+}
+
+# Keep a domU's logs; the checks look at them when the script is over.
+_lab_domu_collect() {
+	local name=$1 dir=$LAB_DOMU/$1 what
+
+	[ -d "$dir" ] || return 0
+	lab_wait_for 5 test -e "$dir/gone" || :
+	for what in dmesg console; do
+		[ ! -s "$dir/$what.log" ] ||
+			cat "$dir/$what.log" >>"$LAB_OUT/domu-$name.$what"
+	done
+	rm -rf "$dir"
+}
+
+# Let the kernel log arrive: an answer comes after what was logged before.
+_lab_domu_flush() {
+	local name=$1
+
+	if [ ! -e "$LAB_DOMU/$name/ready" ] || [ -e "$LAB_DOMU/$name/gone" ]; then
+		return 0
+	fi
+	/lab/bin/labcon exec "$LAB_DOMU/$name" 5 true 2>/dev/null || :
+}
+
+lab_domu_destroy() {
+	local name=$1
+
+	_lab_domu_flush "$name"
+	if _lab_domid "$name" >/dev/null; then
+		xl destroy "$name" || return
+	fi
+	_lab_domu_collect "$name"
+}
+
+# lab_domu_shutdown NAME [SECONDS]: as the toolstack does it, by the store.
+lab_domu_shutdown() {
+	local name=$1 id
+
+	_lab_domu_flush "$name"
+	id=$(_lab_domid "$name") || return
+	xl shutdown "$name" || return
+	lab_wait_for "${2:-60}" _lab_domu_dead "$name" || return
+	_lab_domu_collect "$name"
+}
+
+# --- the project -----------------------------------------------------------
+
+# lab_start_daemon [ARGUMENT…]: returns when the daemon answers.
+lab_start_daemon() {
+	[ -x /lab/bin/xen-virtiod ] || lab_broken "xen-virtiod is not built"
+	setsid /lab/bin/xen-virtiod -f "$@" </dev/null \
+		>>"$LAB_OUT/xen-virtiod.log" 2>&1 &
+	echo $! >/run/lab/daemon.pid
+	if ! lab_wait_for 20 _lab_daemon_ready; then
+		tail -n 20 "$LAB_OUT/xen-virtiod.log"
+		return 1
+	fi
+}
+
+_lab_daemon_ready() {
+	lab_daemon_alive || return 0
+	xen-virtio list
+}
+
+lab_daemon_alive() {
+	[ -s /run/lab/daemon.pid ] && kill -0 "$(cat /run/lab/daemon.pid)"
+}
+
+_lab_pid_gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+lab_stop_daemon() {
+	local pid
+
+	[ -s /run/lab/daemon.pid ] || return 0
+	pid=$(cat /run/lab/daemon.pid)
+	rm -f /run/lab/daemon.pid
+	kill "$pid" 2>/dev/null || return 0
+	lab_wait_for 20 _lab_pid_gone "$pid"
+}
+
+lab_attach() {
+	xen-virtio attach "$@"
+}
+
+lab_detach() {
+	xen-virtio detach "$@"
+}
+
+# --- the runner's own ------------------------------------------------------
+
+_lab_clean_up() {
+	local dir
+
+	for dir in "$LAB_DOMU"/*/; do
+		[ -d "$dir" ] || continue
+		lab_log "left running: $(basename "$dir")"
+		lab_domu_destroy "$(basename "$dir")"
+	done
+	xl list | awk 'NR > 1 && $2 != 0 { print $2 }' | while read -r dir; do
+		xl destroy "$dir"
+	done
+	lab_stop_daemon
+	losetup -D
+}
+
+_lab_on_error() {
+	local status=$? line=$1 command=$2
+
+	echo ", line $line: $command" >"$LAB_STATE/where"
+	return "$status"
+}
+
+export PATH=/lab/bin:$PATH
+if [ "${0##*/}" != runner ] && [ -n "${LAB_STATE:-}" ]; then
+	set -E
+	trap '_lab_on_error "$LINENO" "$BASH_COMMAND"' ERR
+fi
+# Programs that a script starts do not load the helpers again.
+unset BASH_ENV

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Builds inside a suite's root: the project, and the lab's own programs.
+
+# Runs in a mount namespace of its own; $1 root, $2 directory for /mnt.
+_lab_chroot() {
+	local root=$1 dir=$2
+
+	shift 2
+	mount --bind "$root" "$root"
+	mount --bind "$dir" "$root/mnt"
+	mount -t tmpfs tmp "$root/tmp"
+	mount -t proc proc "$root/proc"
+	mount --rbind /dev "$root/dev"
+	mount -o remount,bind,ro "$root"
+	chroot "$root" /usr/bin/env -i HOME=/tmp LC_ALL=C.UTF-8 \
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		/bin/sh -c 'cd /mnt && exec "$@"' sh "$@"
+}
+
+# lab_in_root ROOT DIR COMMAND…: run COMMAND in ROOT, which stays as it is,
+# with DIR as its current directory /mnt.
+lab_in_root() {
+	unshare --mount --propagation private --pid --fork \
+		bash -euo pipefail -c \
+		"$(declare -f _lab_chroot); _lab_chroot \"\$@\"" _ "$@"
+}
+
+_lab_agent_fill() {
+	local root=$1 dir=$2
+	local -a flags=(-O2 -std=gnu11 -Wall -Wextra -Werror)
+
+	cp "$LAB_DIR"/agent/*.[ch] "$dir/"
+	lab_in_root "$root" "$dir" gcc "${flags[@]}" -static \
+		-o agent agent.c frame.c
+	lab_in_root "$root" "$dir" gcc "${flags[@]}" -o labcon labcon.c frame.c
+	lab_in_root "$root" "$dir" gcc "${flags[@]}" -shared -fPIC \
+		-o hurry.so hurry.c
+}
+
+# lab_agent ROOT: print a directory with the programs agent and labcon.
+lab_agent() {
+	local name
+
+	name=agent/$(basename "$1")-$(lab_hash "$LAB_DIR"/agent/* </dev/null)
+	lab_cached "$name" _lab_agent_fill "$1"
+	echo "$LAB_CACHE/$name"
+}
+
+# The files of the tree that a build can depend on, zero-terminated.
+_lab_tree_files() {
+	git -c safe.directory='*' -C "$LAB_TREE" ls-files -z --cached --others \
+		--exclude-standard --deduplicate |
+		(cd "$LAB_TREE" && while IFS= read -r -d '' file; do
+			[ ! -f "$file" ] || printf '%s\0' "$file"
+		done) | grep -zvE '^(docs|tests/lab|\.ci|\.git.*)/|\.md$' | sort -z
+}
+
+_lab_tree_key() {
+	_lab_tree_files | (cd "$LAB_TREE" && xargs -0 sha256sum --) | lab_hash
+}
+
+# Bring DIR up to date with the tree; what make built there stays, so that
+# make only rebuilds what changed.
+_lab_tree_sync() {
+	local dir=$1 file
+
+	_lab_tree_files >"$dir.files.new"
+	if [ -f "$dir.files" ]; then
+		comm -z -23 "$dir.files" "$dir.files.new" |
+			while IFS= read -r -d '' file; do
+				rm -f "$dir/$file"
+			done
+	fi
+	mkdir -p "$dir"
+	tar -C "$LAB_TREE" --null -T "$dir.files.new" -cf - |
+		tar -C "$dir" --no-same-owner -xf -
+	mv "$dir.files.new" "$dir.files"
+}
+
+# All modules and programs that make left behind.
+_lab_collect() {
+	local work=$1 dir=$2 file
+
+	mkdir -p "$dir/modules" "$dir/bin"
+	find "$work" -name '*.ko' -exec cp {} "$dir/modules/" \;
+	find "$work/tools" "$work/tests" -type f -perm -u+x \
+		! -name '*.so*' 2>/dev/null | while read -r file; do
+		if readelf -h "$file" >/dev/null 2>&1; then
+			cp "$file" "$dir/bin/"
+		fi
+	done
+}
+
+_lab_build_run() {
+	local suite=$1 root=$2 work=$3 dir=$4 release
+
+	release=$(lab_kernel_release "$root")
+	_lab_tree_sync "$work"
+	lab_progress "xen-virtio-front.ko for Linux $release ($suite)" \
+		lab_in_root "$root" "$work" \
+		make -j2 modules "KDIR=/lib/modules/$release/build"
+	[ "$suite" = sid ] ||
+		lab_progress "tools ($suite)" \
+			lab_in_root "$root" "$work" make -j2 tools
+	_lab_collect "$work" "$dir"
+}
+
+_lab_build_fill() {
+	lab_locked "build-$(basename "$3")-$1" _lab_build_run "$@"
+}
+
+_lab_forget_old_builds() {
+	local dir
+
+	find "$LAB_CACHE/build" -mindepth 1 -maxdepth 1 -type d -mtime +7 \
+		! -name '*.work' | while read -r dir; do
+		rm -rf "$dir"
+	done
+}
+
+# lab_build SUITE: build the tree, print a directory with modules/ and bin/.
+lab_build() {
+	local suite=$1 root name work
+
+	root=$(lab_root "$suite")
+	name=build/$(basename "$root")-$(_lab_tree_key)
+	if [ ! -f "$LAB_TREE/Makefile" ]; then
+		lab_msg "no Makefile at the top: nothing to build"
+		name=build/none
+		mkdir -p "$LAB_CACHE/$name"/{modules,bin}
+	fi
+	work=$LAB_CACHE/build/$(basename "$root")-$(echo "$LAB_TREE" |
+		lab_hash).work
+	mkdir -p "$work"
+	lab_cached "$name" _lab_build_fill "$suite" "$root" "$work"
+	_lab_forget_old_builds
+	echo "$LAB_CACHE/$name"
+}

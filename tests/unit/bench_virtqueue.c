@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bench_virtqueue.c - instructions that the backend's core needs per request
+ *
+ *	bench_virtqueue direct|indirect DEPTH ROUNDS
+ *
+ * Each round makes DEPTH reads of 4 KiB available and runs the queue once, on
+ * an engine that does nothing and completes everything at the first reap.
+ * run-bench counts what happens below xvb_queue_run() with callgrind.
+ */
+
+#include <endian.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "disk.h"
+
+struct xvb_fio {
+	void (*done)(void *ctx, struct xvb_fio_req *req, int result);
+	void *ctx;
+	struct xvb_fio_req *reqs[1024];
+	unsigned int nr;
+};
+
+static int null_open(struct xvb_file *file, unsigned int depth,
+		     void (*done)(void *ctx, struct xvb_fio_req *req,
+				  int result),
+		     void *ctx, struct xvb_fio **fio, struct xvb_error *err)
+{
+	(void)file;
+	(void)depth;
+	(void)err;
+	*fio = calloc(1, sizeof(**fio));
+	(*fio)->done = done;
+	(*fio)->ctx = ctx;
+	return 0;
+}
+
+static void null_close(struct xvb_fio *fio)
+{
+	free(fio);
+}
+
+static void null_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
+{
+	fio->reqs[fio->nr++] = req;
+}
+
+static void null_submit(struct xvb_fio *fio)
+{
+	(void)fio;
+}
+
+static unsigned int null_reap(struct xvb_fio *fio, bool wait)
+{
+	unsigned int i, n = fio->nr;
+
+	(void)wait;
+	for (i = 0; i < n; i++)
+		fio->done(fio->ctx, fio->reqs[i], 0);
+	fio->nr = 0;
+	return n;
+}
+
+static int null_fd(struct xvb_fio *fio)
+{
+	(void)fio;
+	return eventfd(0, 0);
+}
+
+static const struct xvb_fio_ops null_engine = {
+	.open = null_open,
+	.close = null_close,
+	.queue = null_queue,
+	.submit = null_submit,
+	.reap = null_reap,
+	.fd = null_fd,
+};
+
+static void fill(struct disk *d, bool indirect, unsigned int depth)
+{
+	struct guest_buf buf[3];
+	unsigned int i;
+
+	for (i = 0; i < depth; i++) {
+		buf[0] = (struct guest_buf){ d->hdr, 16, false };
+		buf[1] = (struct guest_buf){ d->data + 4096 * i, 4096, true };
+		buf[2] = (struct guest_buf){ d->status + i, 1, true };
+		if (indirect)
+			ring_indirect(&d->r, i, buf, 3);
+		else
+			ring_chain(&d->r, 3 * i, buf, 3);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	bool indirect = argc > 1 && !strcmp(argv[1], "indirect");
+	unsigned int depth = argc > 2 ? atoi(argv[2]) : 32;
+	unsigned int rounds = argc > 3 ? atoi(argv[3]) : 1000;
+	struct disk d;
+	unsigned int i, r;
+	uint32_t id, len;
+
+	if (!depth || depth > (indirect ? 64 : 21))
+		return 2;
+	memset(&d, 0, sizeof(d));
+	disk_start_engine(&d, "", 0, &null_engine);
+	disk_header(&d, VIRTIO_BLK_T_IN, 0);
+	fill(&d, indirect, depth);
+	for (r = 0; r < rounds; r++) {
+		for (i = 0; i < depth; i++)
+			ring_avail(&d.r, indirect ? i : 3 * i);
+		xvb_queue_run(&d.g.dev->queues[0]);
+		while (ring_used(&d.r, &id, &len))
+			;
+		ring_used_event(&d.r, d.r.used_idx);
+	}
+	printf("%u\n", depth * rounds);
+	disk_stop(&d);
+	return 0;
+}

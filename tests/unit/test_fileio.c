@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_fileio.c - opening files, and the file engine on its own
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "file_priv.h"
+
+#define DEPTH	32
+
+/*
+ * In the place of libaio's: not 0: take that many, and nothing at every other
+ * call, as a kernel that is short of room.
+ */
+static unsigned int submit_most;
+
+int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
+{
+	static unsigned int calls;
+	long ret;
+
+	if (submit_most && calls++ % 2)
+		return -EAGAIN;
+	if (submit_most && nr > submit_most)
+		nr = submit_most;
+	ret = syscall(SYS_io_submit, ctx, nr, ios);
+	return ret < 0 ? -errno : ret;
+}
+
+struct engine {
+	char path[128];
+	struct xvb_file *file;
+	struct xvb_fio *fio;
+	unsigned int done;
+	unsigned int failed;
+	int last;
+};
+
+static void on_done(void *ctx, struct xvb_fio_req *req, int result)
+{
+	struct engine *e = ctx;
+
+	(void)req;
+	e->done++;
+	e->failed += result != 0;
+	e->last = result;
+}
+
+static void engine_start(struct engine *e, const char *dir, bool no_direct)
+{
+	struct xvb_file_options opt = { .no_direct = no_direct };
+	struct xvb_error err = { "" };
+
+	memset(e, 0, sizeof(*e));
+	disk_image(e->path, dir, DISK_SIZE);
+	opt.path = e->path;
+	if (xvb_file_open(&opt, &e->file, &err))
+		fail_msg("%s", err.text);
+	if (xvb_fio_aio.open(e->file, DEPTH, on_done, e, &e->fio, &err))
+		fail_msg("%s", err.text);
+}
+
+static void engine_stop(struct engine *e)
+{
+	xvb_fio_aio.close(e->fio);
+	xvb_file_close(e->file);
+	unlink(e->path);
+}
+
+static int open_error(const char *path, bool readonly, uint32_t block,
+		      const char *what)
+{
+	struct xvb_file_options opt = {
+		.path = path,
+		.readonly = readonly,
+		.block_size = block,
+	};
+	struct xvb_error err = { "" };
+	struct xvb_file *file;
+	int ret = xvb_file_open(&opt, &file, &err);
+
+	assert_true(ret < 0);
+	if (!strstr(err.text, what) || !strstr(err.text, path))
+		fail_msg("\"%s\", not \"%s\"", err.text, what);
+	return ret;
+}
+
+static void open_errors(void **state)
+{
+	char path[128], fifo[140];
+
+	(void)state;
+	disk_image(path, NULL, 4096 + 512);
+	assert_int_equal(open_error("/nonexistent", false, 0,
+				    "make the image first"), -ENOENT);
+	assert_int_equal(open_error("/dev/zero", false, 0, "neither"),
+			 -EINVAL);
+	assert_int_equal(open_error(path, false, 4096,
+				    "no multiple of the logical block size 4096"),
+			 -EINVAL);
+	assert_int_equal(open_error(path, false, 1536, "not possible"),
+			 -EINVAL);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(open_error(path, false, 0, "it is empty"), -EINVAL);
+	assert_int_equal(truncate(path, 1000), 0);
+	assert_int_equal(open_error(path, false, 0, "truncate -s %512"),
+			 -EINVAL);
+	snprintf(fifo, sizeof(fifo), "%s.fifo", path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(open_error(fifo, true, 0, "neither"), -EINVAL);
+	unlink(fifo);
+	unlink(path);
+}
+
+/* Writers exclude everybody, readers exclude writers; same process too. */
+static void locking(void **state)
+{
+	struct xvb_file_options rw = { 0 }, ro = { .readonly = true };
+	struct xvb_file *a, *b;
+	struct xvb_error err;
+	char path[128];
+
+	(void)state;
+	disk_image(path, NULL, 4096);
+	rw.path = path;
+	ro.path = path;
+	assert_int_equal(xvb_file_open(&rw, &a, &err), 0);
+	assert_int_equal(open_error(path, false, 0, "in use by another"),
+			 -EBUSY);
+	assert_int_equal(open_error(path, true, 0, "in use by another writer"),
+			 -EBUSY);
+	xvb_file_close(a);
+	assert_int_equal(xvb_file_open(&ro, &a, &err), 0);
+	assert_int_equal(xvb_file_open(&ro, &b, &err), 0);
+	assert_int_equal(open_error(path, false, 0, "in use by another"),
+			 -EBUSY);
+	xvb_file_close(a);
+	xvb_file_close(b);
+	assert_int_equal(xvb_file_open(&rw, &a, &err), 0);
+	xvb_file_close(a);
+	unlink(path);
+}
+
+static void io(struct engine *e, struct xvb_fio_req *req, enum xvb_fio_op op,
+	       uint64_t offset, struct iovec *iov, unsigned int n)
+{
+	unsigned int i;
+
+	memset(req, 0, sizeof(*req));
+	req->op = op;
+	req->offset = offset;
+	req->iov = iov;
+	req->niov = n;
+	for (i = 0; i < n; i++)
+		req->len += iov[i].iov_len;
+	xvb_fio_aio.queue(e->fio, req);
+}
+
+static void wait_all(struct engine *e, unsigned int n)
+{
+	xvb_fio_aio.submit(e->fio);
+	while (e->done < n)
+		assert_int_not_equal(xvb_fio_aio.reap(e->fio, true), 0);
+	assert_int_equal(xvb_fio_aio.reap(e->fio, true), 0);
+}
+
+/* A full engine of vectored requests, in both modes. */
+static void depth_of_requests(struct engine *e)
+{
+	struct xvb_fio_req reqs[DEPTH];
+	struct iovec iov[DEPTH][3];
+	unsigned char *buf = NULL;
+	unsigned int i, k, round;
+
+	assert_int_equal(posix_memalign((void **)&buf, 4096, DEPTH * 12288),
+			 0);
+	for (round = 0; round < 2; round++) {
+		pattern(buf, DEPTH * 12288, 5);
+		if (round)
+			memset(buf, 0, DEPTH * 12288);
+		e->done = 0;
+		for (i = 0; i < DEPTH; i++) {
+			for (k = 0; k < 3; k++)
+				iov[i][k] = (struct iovec){
+					buf + i * 12288 + k * 4096, 4096,
+				};
+			io(e, &reqs[i], round ? XVB_FIO_READ : XVB_FIO_WRITE,
+			   i * 12288, iov[i], 3);
+		}
+		wait_all(e, DEPTH);
+		assert_int_equal(e->failed, 0);
+	}
+	assert_true(pattern_is(buf, DEPTH * 12288, 5));
+	free(buf);
+}
+
+static void engine_direct(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_start(&e, NULL, false);
+	depth_of_requests(&e);
+	if (!xvb_file_info(e.file)->direct)
+		print_message("# no O_DIRECT here: helpers only\n");
+	engine_stop(&e);
+}
+
+static void engine_buffered(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_start(&e, NULL, true);
+	assert_false(xvb_file_info(e.file)->direct);
+	depth_of_requests(&e);
+	engine_stop(&e);
+}
+
+static void engine_tmpfs(void **state)
+{
+	struct engine e;
+
+	(void)state;
+	engine_start(&e, "/dev/shm", false);
+	depth_of_requests(&e);
+	engine_stop(&e);
+}
+
+/* The descriptor becomes readable for aio and for helpers. */
+static void engine_wakes(void **state)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct xvb_fio_req req;
+	struct engine e;
+
+	(void)state;
+	engine_start(&e, NULL, false);
+	pfd.fd = xvb_fio_aio.fd(e.fio);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	io(&e, &req, XVB_FIO_FLUSH, 0, NULL, 0);
+	xvb_fio_aio.submit(e.fio);
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	while (!e.done)
+		xvb_fio_aio.reap(e.fio, false);
+	assert_int_equal(e.last, 0);
+	engine_stop(&e);
+}
+
+/* The end of the file moves: the error is an error, not a short read. */
+static void engine_short(void **state)
+{
+	unsigned char *buf = NULL;
+	struct xvb_fio_req req;
+	struct iovec iov;
+	struct engine e;
+
+	(void)state;
+	assert_int_equal(posix_memalign((void **)&buf, 4096, 65536), 0);
+	engine_start(&e, NULL, false);
+	assert_int_equal(truncate(e.path, 8192), 0);
+	iov = (struct iovec){ buf, 65536 };
+	io(&e, &req, XVB_FIO_READ, 0, &iov, 1);
+	wait_all(&e, 1);
+	assert_int_equal(e.last, -EIO);
+	io(&e, &req, XVB_FIO_READ, 1 << 20, &iov, 1);
+	wait_all(&e, 2);
+	assert_int_equal(e.last, -EIO);
+	engine_stop(&e);
+	free(buf);
+}
+
+/* Memory that is not there: EFAULT, not a signal. */
+static void engine_bad_memory(void **state)
+{
+	struct xvb_fio_req req;
+	struct iovec iov = { (void *)4096, 4096 };
+	struct engine e;
+
+	(void)state;
+	engine_start(&e, NULL, false);
+	io(&e, &req, XVB_FIO_READ, 0, &iov, 1);
+	wait_all(&e, 1);
+	assert_int_equal(e.last, -EFAULT);
+	engine_stop(&e);
+}
+
+static void engine_durable(void **state)
+{
+	unsigned char *buf = NULL;
+	struct xvb_fio_req reqs[3];
+	struct iovec iov[3];
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(posix_memalign((void **)&buf, 4096, 4 * 4096), 0);
+	pattern(buf, 4 * 4096, 1);
+	engine_start(&e, NULL, false);
+	for (i = 0; i < 3; i++) {
+		memset(&reqs[i], 0, sizeof(reqs[i]));
+		/* The last one goes through the bounce buffer. */
+		iov[i] = (struct iovec){
+			buf + i * 4096 + (i == 2), 1024 << i,
+		};
+		reqs[i].op = XVB_FIO_WRITE;
+		reqs[i].flags = XVB_FIO_DSYNC;
+		reqs[i].offset = 65536 * i;
+		reqs[i].len = iov[i].iov_len;
+		reqs[i].iov = &iov[i];
+		reqs[i].niov = 1;
+		xvb_fio_aio.queue(e.fio, &reqs[i]);
+	}
+	wait_all(&e, 3);
+	assert_int_equal(e.failed, 0);
+	engine_stop(&e);
+	free(buf);
+}
+
+/* Read one block @n times, as a queue does; how often the fd was signalled. */
+static unsigned int sweeps(struct engine *e, void *buf, unsigned int n)
+{
+	struct xvb_fio_req req;
+	struct iovec iov = { buf, 4096 };
+	struct pollfd pfd = { .events = POLLIN };
+	unsigned int i, done, signals = 0;
+	uint64_t count;
+
+	pfd.fd = xvb_fio_aio.fd(e->fio);
+	for (i = 0; i < n; i++) {
+		done = e->done;
+		io(e, &req, XVB_FIO_READ, 4096 * (i % 64), &iov, 1);
+		xvb_fio_aio.submit(e->fio);
+		xvb_fio_aio.reap(e->fio, false);
+		while (e->done == done) {
+			assert_int_equal(poll(&pfd, 1, 10000), 1);
+			xvb_fio_aio.reap(e->fio, false);
+		}
+		signals += read(pfd.fd, &count, 8) == 8;
+	}
+	assert_int_equal(e->failed, 0);
+	return signals;
+}
+
+/* Blocks that must be read from somewhere, no hole. */
+static void fill(const char *path)
+{
+	char block[4096];
+	unsigned int i;
+	int fd = open(path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	memset(block, 0x33, sizeof(block));
+	for (i = 0; i < 64; i++)
+		assert_int_equal(write(fd, block, 4096), 4096);
+	assert_int_equal(fsync(fd), 0);
+	close(fd);
+}
+
+/* Sleeping as the daemon does, with a kernel that takes three at a time. */
+static void engine_kernel_full(void **state)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct xvb_fio_req reqs[DEPTH];
+	unsigned char *buf = NULL;
+	struct iovec iov[DEPTH];
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	engine_start(&e, NULL, false);
+	fill(e.path);
+	assert_int_equal(posix_memalign((void **)&buf, 4096, 4096), 0);
+	pfd.fd = xvb_fio_aio.fd(e.fio);
+	submit_most = 3;
+	for (i = 0; i < DEPTH; i++) {
+		iov[i] = (struct iovec){ buf, 4096 };
+		io(&e, &reqs[i], XVB_FIO_READ, 4096 * i, &iov[i], 1);
+	}
+	xvb_fio_aio.submit(e.fio);
+	for (;;) {
+		xvb_fio_aio.reap(e.fio, false);
+		if (e.done == DEPTH)
+			break;
+		assert_int_equal(poll(&pfd, 1, 10000), 1);
+	}
+	submit_most = 0;
+	assert_int_equal(e.failed, 0);
+	assert_int_equal(buf[4095], 0x33);
+	free(buf);
+	engine_stop(&e);
+}
+
+/*
+ * What completes at once stops to signal; when the device changes its habits
+ * (here: another file under the same descriptor) nothing is lost.
+ */
+static void engine_quiet(void **state)
+{
+	struct engine e, disk;
+	unsigned char *buf = NULL;
+
+	(void)state;
+	engine_start(&e, "/dev/shm", false);
+	if (!e.file->info.direct) {
+		engine_stop(&e);
+		skip();
+	}
+	engine_start(&disk, NULL, false);
+	fill(disk.path);
+	assert_int_equal(posix_memalign((void **)&buf, 4096, 4096), 0);
+	pattern(buf, 4096, 1);
+	assert_int_equal(sweeps(&e, buf, 64), 64);
+	assert_int_equal(sweeps(&e, buf, 200), 0);
+	assert_true(all_zero(buf, 4096));
+	assert_int_equal(dup2(disk.file->fd, e.file->fd), e.file->fd);
+	print_message("# %u of 50 signalled\n", sweeps(&e, buf, 50));
+	assert_int_equal(buf[0], 0x33);
+	free(buf);
+	engine_stop(&disk);
+	engine_stop(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(open_errors),
+		cmocka_unit_test(locking),
+		cmocka_unit_test(engine_direct),
+		cmocka_unit_test(engine_buffered),
+		cmocka_unit_test(engine_tmpfs),
+		cmocka_unit_test(engine_wakes),
+		cmocka_unit_test(engine_short),
+		cmocka_unit_test(engine_bad_memory),
+		cmocka_unit_test(engine_durable),
+		cmocka_unit_test(engine_quiet),
+		cmocka_unit_test(engine_kernel_full),
+	};
+
+	return cmocka_run_group_tests_name("fileio", tests, NULL, NULL);
+}
