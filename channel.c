@@ -56,21 +56,23 @@ static void channel_fail(struct xvf_channel *chan, const char *why)
 	chan->host->fail(chan->priv, why);
 }
 
-static void drop(struct xvf_channel *chan)
+/* Returns false, for its callers to return: the message was no good. */
+static bool drop(struct xvf_channel *chan)
 {
 	atomic_long_inc(&chan->dropped);
+	return false;
 }
 
-static void handle_response(struct xvf_channel *chan,
+static bool handle_response(struct xvf_channel *chan,
 			    const struct message *msg, size_t len)
 {
 	unsigned long flags;
+	bool awaited;
 
 	spin_lock_irqsave(&chan->lock, flags);
-	if (!chan->token || le16_to_cpu(msg->hdr.token) != chan->token ||
-	    msg->hdr.type != chan->type || msg->hdr.msg_id != chan->id) {
-		drop(chan);
-	} else {
+	awaited = chan->token && le16_to_cpu(msg->hdr.token) == chan->token &&
+		  msg->hdr.type == chan->type && msg->hdr.msg_id == chan->id;
+	if (awaited) {
 		chan->token = 0;
 		chan->rsp_len = -EPROTO;
 		if (len <= chan->rsp_size) {
@@ -81,33 +83,32 @@ static void handle_response(struct xvf_channel *chan,
 		complete(&chan->done);
 	}
 	spin_unlock_irqrestore(&chan->lock, flags);
+	return awaited || drop(chan);
 }
 
-static void handle_event(struct xvf_channel *chan, const struct message *msg,
+static bool handle_event(struct xvf_channel *chan, const struct message *msg,
 			 size_t len)
 {
 	struct xvio_event_config event;
 
 	if (msg->hdr.type || msg->hdr.msg_id != XVIO_MSG_EVENT_CONFIG ||
-	    len < sizeof(event)) {
-		drop(chan);
-		return;
-	}
+	    len < sizeof(event))
+		return drop(chan);
 	memcpy(&event, msg->payload, sizeof(event));
 	chan->host->event(chan->priv, le32_to_cpu(event.status),
 			  le32_to_cpu(event.generation));
+	return true;
 }
 
-static void handle_message(struct xvf_channel *chan, const struct message *msg)
+static bool handle_message(struct xvf_channel *chan, const struct message *msg)
 {
 	size_t len = le16_to_cpu(msg->hdr.msg_size) - sizeof(msg->hdr);
 
 	if (msg->hdr.dev_num || (msg->hdr.type & ~XVIO_TYPE_MASK))
-		drop(chan);
-	else if (msg->hdr.type & XVIO_TYPE_RESPONSE)
-		handle_response(chan, msg, len);
-	else
-		handle_event(chan, msg, len);
+		return drop(chan);
+	if (msg->hdr.type & XVIO_TYPE_RESPONSE)
+		return handle_response(chan, msg, len);
+	return handle_event(chan, msg, len);
 }
 
 static void read_ring(struct xvf_channel *chan, RING_IDX prod, void *buf,
@@ -144,6 +145,7 @@ static bool next_message(struct xvf_channel *chan, RING_IDX prod,
 static irqreturn_t channel_interrupt(int irq, void *data)
 {
 	struct xvf_channel *chan = data;
+	unsigned int eoi = XEN_EOI_FLAG_SPURIOUS;
 	RING_IDX prod, queued;
 	struct message msg;
 
@@ -151,10 +153,8 @@ static irqreturn_t channel_interrupt(int irq, void *data)
 	/* The index before the messages: pairs with the backend's barrier. */
 	virt_rmb();
 	queued = prod - chan->in_cons;
-	if (!queued || READ_ONCE(chan->dead)) {
-		xen_irq_lateeoi(irq, XEN_EOI_FLAG_SPURIOUS);
-		return IRQ_HANDLED;
-	}
+	if (!queued || READ_ONCE(chan->dead))
+		goto out_eoi;
 	if (queued > RING_SIZE_BYTES) {
 		channel_fail(chan, "the backend's producer index is absurd");
 		goto out_eoi;
@@ -165,7 +165,8 @@ static irqreturn_t channel_interrupt(int irq, void *data)
 			channel_fail(chan, "the backend sent a malformed message");
 			goto out_eoi;
 		}
-		handle_message(chan, &msg);
+		if (handle_message(chan, &msg))
+			eoi = 0;
 	}
 
 	/* The messages have been read before the room is given back. */
@@ -174,7 +175,8 @@ static irqreturn_t channel_interrupt(int irq, void *data)
 	if (RING_SIZE_BYTES - queued < XVIO_MSG_MAX)
 		notify_remote_via_irq(chan->irq);
 out_eoi:
-	xen_irq_lateeoi(irq, 0);
+	/* A backend that sends nothing of use gets slower answers. */
+	xen_irq_lateeoi(irq, eoi);
 	return IRQ_HANDLED;
 }
 
@@ -247,6 +249,14 @@ static int forget(struct xvf_channel *chan)
 	return err;
 }
 
+/* Is the answer due only after all I/O of a queue has ended? */
+static bool drains(bool bus, u8 id)
+{
+	return bus ? id == XVIO_BUS_WINDOW_REMOVE :
+		     id == XVIO_MSG_SET_DEVICE_STATUS ||
+		     id == XVIO_MSG_RESET_VQUEUE;
+}
+
 int xvf_channel_request(struct xvf_channel *chan, bool bus, u8 id,
 			const void *req, size_t req_len, void *rsp,
 			size_t rsp_min, size_t rsp_max)
@@ -256,6 +266,8 @@ int xvf_channel_request(struct xvf_channel *chan, bool bus, u8 id,
 		.msg_id = id,
 		.msg_size = cpu_to_le16(sizeof(hdr) + req_len),
 	};
+	unsigned long timeout = drains(bus, id) ? chan->drain_timeout :
+						  chan->timeout;
 	int err;
 
 	mutex_lock(&chan->request_lock);
@@ -270,11 +282,11 @@ int xvf_channel_request(struct xvf_channel *chan, bool bus, u8 id,
 		goto out_unlock;
 	}
 
-	wait_for_completion_timeout(&chan->done, chan->timeout);
+	wait_for_completion_timeout(&chan->done, timeout);
 	err = forget(chan);
 	if (err) {
 		dev_err(&chan->xdev->dev, "no answer to request %#x in %u s\n",
-			id, jiffies_to_msecs(chan->timeout) / 1000);
+			id, jiffies_to_msecs(timeout) / 1000);
 		channel_fail(chan, "the backend does not answer");
 		goto out_unlock;
 	}
@@ -333,12 +345,14 @@ void xvf_channel_init(struct xvf_channel *chan, struct xenbus_device *xdev,
 	init_completion(&chan->done);
 }
 
-int xvf_channel_open(struct xvf_channel *chan, unsigned long timeout)
+int xvf_channel_open(struct xvf_channel *chan, unsigned long timeout,
+		     unsigned long drain_timeout)
 {
 	struct xenbus_device *xdev = chan->xdev;
 	int err;
 
 	chan->timeout = timeout;
+	chan->drain_timeout = max(timeout, drain_timeout);
 	chan->in_cons = 0;
 	chan->out_prod = 0;
 	err = alloc_ring(chan);
@@ -361,7 +375,7 @@ int xvf_channel_open(struct xvf_channel *chan, unsigned long timeout)
 	return 0;
 
 err_close:
-	xvf_channel_close(chan);
+	xvf_channel_close(chan, jiffies);
 	return err;
 }
 
@@ -375,9 +389,8 @@ void xvf_channel_quiet(struct xvf_channel *chan)
 	chan->irq = 0;
 }
 
-unsigned int xvf_channel_close(struct xvf_channel *chan)
+unsigned int xvf_channel_close(struct xvf_channel *chan, unsigned long deadline)
 {
-	unsigned long deadline = jiffies + chan->timeout;
 	unsigned int lost = 0;
 
 	if (chan->data && grant_dma_revoke(chan->data_ref,

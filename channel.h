@@ -43,6 +43,7 @@ struct xvf_channel_host {
  * @out_prod: what has been produced, likewise
  * @request_lock: one request at a time
  * @timeout: how long a request may take, in jiffies
+ * @drain_timeout: likewise, for those that wait for I/O in the backend
  * @next_token: of the next request
  * @lock: protects @token to @rsp_len against the interrupt
  * @token: of the request that waits, 0 if none does
@@ -70,6 +71,7 @@ struct xvf_channel {
 	RING_IDX out_prod;
 	struct mutex request_lock; /* out ring, next_token, the request */
 	unsigned long timeout;
+	unsigned long drain_timeout;
 	u16 next_token;
 	spinlock_t lock; /* token to rsp_len */
 	u16 token;
@@ -98,11 +100,13 @@ void xvf_channel_init(struct xvf_channel *chan, struct xenbus_device *xdev,
  * xvf_channel_open() - allocate and grant the ring, open the event channel
  * @chan: initialised, closed
  * @timeout: of a request, in jiffies
+ * @drain_timeout: of a request that waits for I/O in the backend, in jiffies
  *
  * Context: process, may sleep.
  * Return: 0 or -errno, reported to xenstore.
  */
-int xvf_channel_open(struct xvf_channel *chan, unsigned long timeout);
+int xvf_channel_open(struct xvf_channel *chan, unsigned long timeout,
+		     unsigned long drain_timeout);
 
 /**
  * xvf_channel_quiet() - no interrupt any more, no request
@@ -115,14 +119,16 @@ void xvf_channel_quiet(struct xvf_channel *chan);
 /**
  * xvf_channel_close() - revoke and free the ring
  * @chan: quiet, or closed
+ * @deadline: until when the backend may keep the ring mapped, in jiffies
  *
- * Waits until the backend has unmapped the ring, but not longer than the
- * timeout: pages that are still mapped then are lost.
+ * Waits until the backend has unmapped the ring: pages that are still mapped
+ * at the deadline stay granted until it lets go.
  *
  * Context: process, may sleep.
- * Return: number of pages that are lost.
+ * Return: number of pages that are still mapped.
  */
-unsigned int xvf_channel_close(struct xvf_channel *chan);
+unsigned int xvf_channel_close(struct xvf_channel *chan,
+			       unsigned long deadline);
 
 /**
  * xvf_channel_kill() - let the waiting and all later requests fail

@@ -22,12 +22,17 @@
 				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
 
 /*
- * Notifications carry no data here, there are no other queues, and nobody can
- * tell yet what is in flight on a packed ring.
+ * Of the bits that concern ring and transport, those that work here.  Packed
+ * rings and IN_ORDER do not yet: nobody could tell what is in flight.
  */
-#define REFUSED_FEATURES	(BIT_ULL(VIRTIO_F_NOTIFICATION_DATA) | \
-				 BIT_ULL(VIRTIO_F_SR_IOV) | \
-				 BIT_ULL(VIRTIO_F_RING_PACKED))
+#define TRANSPORT_FEATURES	(REQUIRED_FEATURES | \
+				 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
+				 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | \
+				 BIT_ULL(VIRTIO_F_ORDER_PLATFORM) | \
+				 BIT_ULL(VIRTIO_F_RING_RESET))
+
+/* Those that belong to the device type: 0 to 23 and from 50 on. */
+#define DEVICE_FEATURES		(GENMASK_ULL(23, 0) | GENMASK_ULL(63, 50))
 
 /* A generation that changes this often without a break never settles. */
 #define MAX_GENERATION_MOVES	64
@@ -51,7 +56,7 @@ static int read_features(struct xvf_device *xvf)
 		return -EPROTO;
 	xvf->features = le32_to_cpu(rsp.bits[0]) |
 			(u64)le32_to_cpu(rsp.bits[1]) << 32;
-	xvf->features &= ~REFUSED_FEATURES;
+	xvf->features &= TRANSPORT_FEATURES | DEVICE_FEATURES;
 	return 0;
 }
 
@@ -250,7 +255,10 @@ static u8 xvf_get_status(struct virtio_device *vdev)
 			 sizeof(rsp)))
 		xvf->status = le32_to_cpu(rsp.status);
 	/* The core does BUG() when a device is ready before it was told so. */
-	return xvf->status & (xvf->written | VIRTIO_CONFIG_S_NEEDS_RESET);
+	if (xvf->written & VIRTIO_CONFIG_S_DRIVER_OK)
+		return xvf->status & (xvf->written |
+				      VIRTIO_CONFIG_S_NEEDS_RESET);
+	return xvf->status & xvf->written;
 }
 
 static int write_status(struct xvf_device *xvf, u32 status)
@@ -270,6 +278,9 @@ static void xvf_set_status(struct virtio_device *vdev, u8 status)
 	struct xvf_device *xvf = to_xvf_device(vdev);
 
 	xvf->written |= status;
+	/* Before the backend knows: its first event may be fast. */
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK)
+		WRITE_ONCE(xvf->ready, true);
 	write_status(xvf, status);
 }
 
@@ -279,6 +290,12 @@ static void xvf_reset(struct virtio_device *vdev)
 	unsigned long deadline = jiffies + xvf->chan.timeout;
 	struct xvio_status rsp;
 	int err;
+
+	/* No callback any more, whatever the backend does. */
+	mutex_lock(&xvf->queues_lock);
+	WRITE_ONCE(xvf->ready, false);
+	mutex_unlock(&xvf->queues_lock);
+	xvf_synchronize_cbs(vdev);
 
 	err = write_status(xvf, 0);
 	while (!err && xvf->status) {
@@ -294,10 +311,6 @@ static void xvf_reset(struct virtio_device *vdev)
 	}
 	xvf->written = 0;
 	xvf->status = 0;
-	mutex_lock(&xvf->queues_lock);
-	xvf->reset = true;
-	mutex_unlock(&xvf->queues_lock);
-	xvf_synchronize_cbs(vdev);
 }
 
 static u64 xvf_get_features(struct virtio_device *vdev)

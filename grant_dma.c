@@ -12,7 +12,8 @@
  * Every mapping is a slot of the window (window.c): the buffer is copied in
  * when it is mapped and copied out when it is unmapped, as swiotlb does, also
  * in that a device that writes less than the whole buffer leaves the rest as
- * it was.  So the device sees a buffer and nothing beside it, whatever else is
+ * it was.  (A backend that is not trusted gets zeroes for what it is to write,
+ * instead of what was there.)  So the device sees a buffer and nothing beside it, whatever else is
  * in the same page, and a device that keeps a mapping keeps nothing but bounce
  * memory.
  *
@@ -21,6 +22,7 @@
  */
 
 #include <linux/dma-mapping.h>
+#include <linux/jiffies.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
@@ -51,6 +53,7 @@ unsigned int grant_dma_max_segments(const struct grant_dma *gdma)
 static void slot_fill(struct grant_dma_slot *slot, phys_addr_t phys,
 		      size_t size)
 {
+	slot->size = size;
 	for (;; slot++) {
 		slot->orig = phys;
 		slot->left = size;
@@ -76,13 +79,26 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 
 	slot_fill(grant_dma_window_slot(gdma, off), phys, size);
 	this_cpu_inc(gdma->stats->maps);
-	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		/* Also before the device writes: it may write less. */
+	/*
+	 * Also when the device is to write: it may write less than it says,
+	 * and whatever used the slot before must not show then.
+	 */
+	if (dir == DMA_FROM_DEVICE && !gdma->trusted) {
+		memset(grant_dma_window_ptr(gdma, off), 0, size);
+	} else if (dir == DMA_FROM_DEVICE ||
+		   !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
 		memcpy(grant_dma_window_ptr(gdma, off), phys_to_virt(phys),
 		       size);
 		this_cpu_add(gdma->stats->bytes_in, size);
 	}
 	return gdma->base + off;
+}
+
+static void report_unmapped(struct grant_dma *gdma, dma_addr_t addr,
+			    size_t size)
+{
+	dev_err_ratelimited(gdma->dev, "unmapping or syncing %zu bytes at %pad, which are not mapped\n",
+			    size, &addr);
 }
 
 /*
@@ -105,8 +121,7 @@ static unsigned long mapped_offset(struct grant_dma *gdma, dma_addr_t addr,
 		goto bad;
 	return off;
 bad:
-	dev_err_ratelimited(gdma->dev, "unmapping or syncing %zu bytes at %pad, which are not mapped\n",
-			    size, &addr);
+	report_unmapped(gdma, addr, size);
 	return GRANT_DMA_NO_SLOT;
 }
 
@@ -138,19 +153,23 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	struct grant_dma *gdma = to_grant_dma(dev);
 	struct grant_dma_slot *slot;
 	unsigned long off;
-	size_t mapped;
 
 	off = mapped_offset(gdma, addr, size);
 	if (unlikely(off == GRANT_DMA_NO_SLOT))
 		return;
 
+	/* Only a slot as a whole: a part of it must not be handed out again. */
 	slot = grant_dma_window_slot(gdma, off);
-	mapped = slot->left;
+	if (unlikely(off & (GRANT_DMA_GRANULE - 1) || slot->size != size)) {
+		report_unmapped(gdma, addr, size);
+		return;
+	}
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		copy_out(gdma, off, size);
+	slot->size = 0;
 	slot->left = 0;
 	this_cpu_inc(gdma->stats->unmaps);
-	grant_dma_window_free(gdma, off, mapped);
+	grant_dma_window_free(gdma, off, size);
 }
 
 XVF_DEFINE_DMA_MAP(grant_dma_map, map_phys)
@@ -324,7 +343,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 				   struct workqueue_struct *wq,
 				   const struct grant_dma_host *host,
 				   void *priv, unsigned int initial_pages,
-				   unsigned int max_pages)
+				   unsigned int max_pages, bool trusted)
 {
 	unsigned int max_chunks = max_pages / GRANT_DMA_CHUNK_PAGES;
 	struct grant_dma *gdma;
@@ -340,6 +359,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	gdma->priv = priv;
 	gdma->wq = wq;
 	gdma->max_chunks = max_chunks;
+	gdma->trusted = trusted;
 
 	err = -ENOMEM;
 	gdma->stats = alloc_percpu(struct grant_dma_stats);
@@ -360,7 +380,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	return gdma;
 
 err_exit_window:
-	grant_dma_window_exit(gdma, true);
+	grant_dma_window_exit(gdma, jiffies);
 err_free_stats:
 	free_percpu(gdma->stats);
 err_free:
@@ -368,7 +388,7 @@ err_free:
 	return ERR_PTR(err);
 }
 
-void grant_dma_destroy(struct grant_dma *gdma, bool announce)
+void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline)
 {
 	struct grant_dma_stats sum;
 
@@ -376,7 +396,7 @@ void grant_dma_destroy(struct grant_dma *gdma, bool announce)
 	if (sum.maps != sum.unmaps)
 		dev_warn(gdma->dev, "%lld buffers are still mapped\n",
 			 (long long)(sum.maps - sum.unmaps));
-	grant_dma_window_exit(gdma, announce);
+	grant_dma_window_exit(gdma, deadline);
 	free_percpu(gdma->stats);
 	kvfree(gdma);
 }

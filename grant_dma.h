@@ -70,12 +70,14 @@ struct grant_dma_stats {
 /**
  * struct grant_dma_slot - where a granule of the window comes from
  * @orig: physical address of the buffer that the granule stands for
- * @left: bytes of the buffer from here on; 0 in the first granule of a slot
- *	that is not mapped
+ * @left: bytes of the buffer from here on
+ * @size: bytes of the buffer in the first granule of a slot that is mapped,
+ *	0 elsewhere
  */
 struct grant_dma_slot {
 	phys_addr_t orig;
 	u32 left;
+	u32 size;
 };
 
 /**
@@ -118,6 +120,7 @@ struct grant_dma_chunk {
  * @granted: pages granted so far
  * @revoked: pages revoked so far
  * @quarantined: pages that the backend did not give back
+ * @trusted: the backend may see what a buffer held before it is written
  * @closing: no growth any more
  * @dead: the device is gone: buffers that it should have written read as all
  *	ones, as from a bus where nobody answers
@@ -142,6 +145,7 @@ struct grant_dma {
 	atomic_long_t granted;
 	atomic_long_t revoked;
 	atomic_long_t quarantined;
+	bool trusted;
 	bool closing;
 	bool dead;
 	struct grant_dma_chunk chunks[];
@@ -156,6 +160,7 @@ struct grant_dma {
  * @priv: first argument of @host's functions
  * @initial_pages: size of the window at the start, in pages; at least a chunk
  * @max_pages: its largest size, in pages
+ * @trusted: the backend may see what a buffer held before it is written
  *
  * Claims the references and makes the first chunks, which sends messages.
  * When the guest has too few references left, the limit is lowered, and a
@@ -168,20 +173,30 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 				   struct workqueue_struct *wq,
 				   const struct grant_dma_host *host,
 				   void *priv, unsigned int initial_pages,
-				   unsigned int max_pages);
+				   unsigned int max_pages, bool trusted);
+
+/**
+ * grant_dma_withdraw() - ask the backend to unmap the window
+ * @gdma: from grant_dma_create()
+ *
+ * Nothing may be mapped any more, and the window does not grow any more.
+ *
+ * Context: process, may sleep.
+ */
+void grant_dma_withdraw(struct grant_dma *gdma);
 
 /**
  * grant_dma_destroy() - take the DMA layer down
  * @gdma: from grant_dma_create()
- * @announce: the backend is there to be told
+ * @deadline: until when the backend may keep pages mapped, in jiffies
  *
  * Nothing may be mapped any more.  Every page is revoked before it is freed; a
  * page that the backend keeps mapped is quarantined: it stays allocated and
- * granted for ever.
+ * granted until the backend's domain lets go of it, if ever.
  *
  * Context: process, may sleep.
  */
-void grant_dma_destroy(struct grant_dma *gdma, bool announce);
+void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline);
 
 /**
  * grant_dma_install() - make @dev use this layer
@@ -272,11 +287,11 @@ int grant_dma_window_init(struct grant_dma *gdma);
 /**
  * grant_dma_window_exit() - the reverse, and revoke and free every chunk
  * @gdma: the layer
- * @announce: tell the backend
+ * @deadline: until when the backend may keep pages mapped, in jiffies
  *
  * Context: process, may sleep.
  */
-void grant_dma_window_exit(struct grant_dma *gdma, bool announce);
+void grant_dma_window_exit(struct grant_dma *gdma, unsigned long deadline);
 
 /* The byte at @off, which must lie in a chunk that is there. */
 static inline void *grant_dma_window_ptr(const struct grant_dma *gdma,

@@ -39,22 +39,41 @@ static bool queue_notify(struct virtqueue *vq)
 {
 	struct xvf_queue *queue = vq->priv;
 
+	/* Then nobody is there; what was added is failed by break_work. */
 	if (unlikely(test_bit(0, &queue->xvf->broken)))
-		return false;
+		return true;
 	queue->kicks++;
 	notify_remote_via_irq(queue->irq);
 	return true;
 }
 
+/* Has the backend used buffers since the last time? */
+static bool queue_progress(struct xvf_queue *queue)
+{
+	u16 used = le16_to_cpu((__force __le16)READ_ONCE(queue->used->idx));
+	bool progress = used != queue->last_used;
+
+	queue->last_used = used;
+	return progress;
+}
+
 static irqreturn_t queue_interrupt(int irq, void *data)
 {
 	struct xvf_queue *queue = data;
-	irqreturn_t ret;
+	struct virtqueue *vq = queue->vq;
+	unsigned int eoi = XEN_EOI_FLAG_SPURIOUS;
 
 	queue->interrupts++;
-	ret = vring_interrupt(irq, queue->vq);
+	/* Before DRIVER_OK and after a reset no driver expects to be called. */
+	if (READ_ONCE(queue->xvf->ready) && !virtqueue_is_broken(vq)) {
+		if (queue_progress(queue))
+			eoi = 0;
+		vring_interrupt(irq, vq);
+		if (unlikely(virtqueue_is_broken(vq)))
+			xvf_break(queue->xvf, "the backend used a buffer that it did not have");
+	}
 	/* A backend that sends events without work gets slower answers. */
-	xen_irq_lateeoi(irq, ret == IRQ_HANDLED ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	xen_irq_lateeoi(irq, eoi);
 	return IRQ_HANDLED;
 }
 
@@ -167,8 +186,13 @@ static int enable_queue(struct xvf_queue *queue)
 /* Everything that a queue has beside its ring. */
 static int connect_queue(struct xvf_queue *queue)
 {
+	struct grant_dma *gdma = queue->xvf->gdma;
 	int err;
 
+	queue->used = grant_dma_window_ptr(gdma,
+					   virtqueue_get_used_addr(queue->vq) -
+					   gdma->base);
+	queue->last_used = 0;
 	err = alloc_inflight(queue);
 	if (err)
 		return err;
@@ -267,6 +291,11 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	unsigned int i, index = 0;
 	int err;
 
+	if (nvqs > xvf->max_vqs) {
+		dev_err(&vdev->dev, "the driver wants %u queues, the device has %u\n",
+			nvqs, xvf->max_vqs);
+		return -EINVAL;
+	}
 	/* CONFIG_XEN_VIRTIO kernels have put theirs there meanwhile. */
 	err = grant_dma_install(&xvf->xdev->dev);
 	if (err)
@@ -277,7 +306,6 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	mutex_lock(&xvf->queues_lock);
 	xvf->queues = queues;
 	xvf->nr_queues = nvqs;
-	xvf->reset = false;
 
 	for (i = 0; i < nvqs; i++) {
 		struct xvf_queue *queue = &queues[i];
@@ -339,14 +367,15 @@ static bool run_callback(struct virtqueue *vq)
 {
 	bool sane;
 
+	__virtqueue_unbreak(vq);
 	local_bh_disable();
 	local_irq_disable();
-	__virtqueue_unbreak(vq);
 	vring_interrupt(0, vq);
+	local_irq_enable();
+	/* Softirqs, such as NAPI, run here. */
+	local_bh_enable();
 	sane = !virtqueue_is_broken(vq);
 	__virtqueue_break(vq);
-	local_irq_enable();
-	local_bh_enable();
 	return sane;
 }
 
@@ -418,11 +447,12 @@ static void fail_queue(struct xvf_queue *queue)
 		.num = virtqueue_get_vring_size(vq),
 		.avail = grant_dma_window_ptr(gdma, virtqueue_get_avail_addr(vq) -
 					      gdma->base),
-		.used = grant_dma_window_ptr(gdma, virtqueue_get_used_addr(vq) -
-					     gdma->base),
+		.used = queue->used,
 	};
 	unsigned int head;
 
+	if (vq->num_free == f.num || !vq->callback)
+		return;
 	f.idx = le16_to_cpu((__force __le16)READ_ONCE(f.used->idx));
 	f.stuck = !run_callback(vq);
 	bitmap_zero(heads, XVF_MAX_QUEUE_SIZE);
@@ -432,12 +462,11 @@ static void fail_queue(struct xvf_queue *queue)
 
 	/* A backend that lied about it: then every head, known or not. */
 	for (head = 0; head < f.num && vq->num_free < f.num; head++)
-		if (vq->callback)
-			fail_head(&f, head);
+		fail_head(&f, head);
 }
 
 static void on_live_queues(struct xvf_device *xvf,
-				void (*fn)(struct xvf_queue *queue))
+			   void (*fn)(struct xvf_queue *queue))
 {
 	unsigned int i;
 
@@ -446,15 +475,19 @@ static void on_live_queues(struct xvf_device *xvf,
 			fn(&xvf->queues[i]);
 }
 
-void xvf_fail_vqs(struct xvf_device *xvf)
+bool xvf_fail_vqs(struct xvf_device *xvf)
 {
+	bool ready;
+
 	mutex_lock(&xvf->queues_lock);
-	if (xvf->gdma && !xvf->reset) {
+	ready = xvf->gdma && xvf->ready;
+	if (ready) {
 		on_live_queues(xvf, stop_queue);
 		WRITE_ONCE(xvf->gdma->dead, true);
 		on_live_queues(xvf, fail_queue);
 	}
 	mutex_unlock(&xvf->queues_lock);
+	return ready;
 }
 
 int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask)
@@ -485,9 +518,11 @@ int xvf_disable_vq_and_reset(struct virtqueue *vq)
 	if (got.flags & cpu_to_le32(XVIO_VQUEUE_ENABLED))
 		return -EREMOTEIO;
 
-	__virtqueue_break(vq);
+	mutex_lock(&queue->xvf->queues_lock);
 	close_evtchn(queue);
+	__virtqueue_break(vq);
 	free_inflight(queue);
+	mutex_unlock(&queue->xvf->queues_lock);
 	return 0;
 }
 
@@ -500,10 +535,15 @@ int xvf_enable_vq_after_reset(struct virtqueue *vq)
 		return -EBUSY;
 	if (!xvf_vring_uses_dma_api(vq))
 		return -EFAULT;
+	mutex_lock(&queue->xvf->queues_lock);
 	/* Before the first event, which the new channel has pending. */
 	__virtqueue_unbreak(vq);
 	err = connect_queue(queue);
 	if (err)
 		__virtqueue_break(vq);
+	mutex_unlock(&queue->xvf->queues_lock);
+	/* The backend may have it enabled all the same. */
+	if (err)
+		xvf_break(queue->xvf, "a queue could not be set up again");
 	return err;
 }

@@ -19,12 +19,19 @@
  */
 
 #include <linux/jiffies.h>
+#include <linux/sched/mm.h>
 #include <linux/vmalloc.h>
 
 #include "grant_dma.h"
 
-/* How long a backend that was told may take to let go of its mappings. */
+/* How long a backend that refused a chunk may take to let go of it. */
 #define REVOKE_TIMEOUT		(2 * HZ)
+
+/* A device may claim one part in so many of the guest's references... */
+#define FAIR_SHARE		8
+
+/* ...of which a grant frame has so many at least (in version 2 tables). */
+#define MIN_REFS_PER_FRAME	256
 
 static unsigned long granule_of(unsigned long off)
 {
@@ -81,8 +88,11 @@ int grant_dma_revoke(grant_ref_t ref, struct page *page,
 {
 	/* No watch and no event tells when a grant is no longer in use. */
 	while (!gnttab_try_end_foreign_access(ref)) {
-		if (time_after(jiffies, deadline))
+		if (time_after(jiffies, deadline)) {
+			/* The kernel keeps both until it is not mapped. */
+			gnttab_end_foreign_access(ref, page);
 			return -EBUSY;
+		}
 		schedule_timeout_uninterruptible(1);
 	}
 	__free_page(page);
@@ -149,9 +159,9 @@ static void chunk_grant(struct grant_dma *gdma, unsigned int index)
  * End the grants of a chunk and free what could be taken back.  The references
  * are gone afterwards, one way or the other.
  */
-static void chunk_revoke(struct grant_dma *gdma, unsigned int index)
+static void chunk_revoke(struct grant_dma *gdma, unsigned int index,
+			 unsigned long deadline)
 {
-	unsigned long deadline = jiffies + REVOKE_TIMEOUT;
 	struct grant_dma_chunk *chunk = &gdma->chunks[index];
 	grant_ref_t ref = chunk_ref(gdma, index);
 	unsigned int i, kept = 0;
@@ -168,7 +178,7 @@ static void chunk_revoke(struct grant_dma *gdma, unsigned int index)
 	if (!kept)
 		return;
 	atomic_long_add(kept, &gdma->quarantined);
-	dev_alert(gdma->dev, "%u granted pages from reference %u on are still mapped by domain %u: they are lost to this guest\n",
+	dev_alert(gdma->dev, "%u granted pages from reference %u on are still mapped by domain %u: they stay granted until it lets go\n",
 		  kept, ref, gdma->otherend);
 	gdma->host->fail(gdma->priv, "the backend keeps granted pages mapped");
 }
@@ -206,7 +216,7 @@ int grant_dma_window_grow(struct grant_dma *gdma)
 
 err_revoke:
 	/* The references are gone with the grants: the window ends here. */
-	chunk_revoke(gdma, index);
+	chunk_revoke(gdma, index, jiffies + REVOKE_TIMEOUT);
 	gdma->closing = true;
 	dev_warn(gdma->dev, "growing the window to %lu KiB: %d\n",
 		 (gdma->max_chunks - index) * (GRANT_DMA_CHUNK_SIZE >> 10),
@@ -220,16 +230,25 @@ static void window_grow_work(struct work_struct *work)
 {
 	struct grant_dma *gdma = container_of(work, struct grant_dma,
 					      grow_work);
+	unsigned int noio = memalloc_noio_save();
 
-	/* A failure shows as a window that stays full, which is counted. */
+	/*
+	 * Reclaim may wait for the very request that waits for this.  A
+	 * failure shows as a window that stays full, which is counted.
+	 */
 	grant_dma_window_grow(gdma);
+	memalloc_noio_restore(noio);
 }
 
 /* Claim consecutive references, as many as the guest can spare. */
 static int window_claim_refs(struct grant_dma *gdma)
 {
 	unsigned int wanted = gdma->max_chunks;
+	unsigned int fair = gnttab_max_grant_frames() * MIN_REFS_PER_FRAME /
+			    FAIR_SHARE / GRANT_DMA_CHUNK_PAGES;
 	int err;
+
+	gdma->max_chunks = clamp(gdma->max_chunks, 1U, max(fair, 1U));
 
 	for (;;) {
 		err = gnttab_alloc_grant_reference_seq(gdma->max_chunks *
@@ -311,22 +330,32 @@ err_free_refs:
 	return err;
 }
 
-void grant_dma_window_exit(struct grant_dma *gdma, bool announce)
+static void window_stop_growth(struct grant_dma *gdma)
 {
-	unsigned int i;
-
 	mutex_lock(&gdma->lock);
 	gdma->closing = true;
 	mutex_unlock(&gdma->lock);
 	cancel_work_sync(&gdma->grow_work);
+}
 
-	for (i = gdma->lowest; i < gdma->max_chunks; i++) {
-		if (announce &&
-		    gdma->host->window_remove(gdma->priv, chunk_ref(gdma, i),
+void grant_dma_withdraw(struct grant_dma *gdma)
+{
+	unsigned int i;
+
+	window_stop_growth(gdma);
+	for (i = gdma->lowest; i < gdma->max_chunks; i++)
+		if (gdma->host->window_remove(gdma->priv, chunk_ref(gdma, i),
 					      GRANT_DMA_CHUNK_PAGES))
-			announce = false;
-		chunk_revoke(gdma, i);
-	}
+			break;
+}
+
+void grant_dma_window_exit(struct grant_dma *gdma, unsigned long deadline)
+{
+	unsigned int i;
+
+	window_stop_growth(gdma);
+	for (i = gdma->lowest; i < gdma->max_chunks; i++)
+		chunk_revoke(gdma, i, deadline);
 	put_iova_domain(&gdma->iovad);
 	iova_cache_put();
 	if (gdma->unused)

@@ -29,9 +29,10 @@ static unsigned int request_timeout = 10;
 module_param(request_timeout, uint, 0644);
 MODULE_PARM_DESC(request_timeout, "seconds that a backend may take to answer (default 10)");
 
-static unsigned int window_initial_kb = 1024;
+/* So large that the largest request that Linux makes by default fits in. */
+static unsigned int window_initial_kb = 2048;
 module_param(window_initial_kb, uint, 0644);
-MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects (default 1024)");
+MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects (default 2048)");
 
 static unsigned int window_max_kb = 8192;
 module_param(window_max_kb, uint, 0644);
@@ -41,9 +42,17 @@ static unsigned int close_timeout = 30;
 module_param(close_timeout, uint, 0644);
 MODULE_PARM_DESC(close_timeout, "seconds that a backend may take to finish the I/O of a device that goes away (default 30)");
 
+/*
+ * More than once: a driver that was adding a buffer when the queues were broken
+ * has it in flight only now.
+ */
 static void break_work(struct work_struct *work)
 {
-	xvf_fail_vqs(container_of(work, struct xvf_device, break_work));
+	struct xvf_device *xvf = container_of(to_delayed_work(work),
+					      struct xvf_device, break_work);
+
+	if (xvf_fail_vqs(xvf))
+		schedule_delayed_work(&xvf->break_work, HZ / 10);
 }
 
 static void give_up_work(struct work_struct *work)
@@ -52,6 +61,8 @@ static void give_up_work(struct work_struct *work)
 					      struct xvf_device, give_up_work);
 
 	xvf_break(xvf, "the backend does not finish what is in flight");
+	/* It may have been broken before the last buffer was added. */
+	mod_delayed_work(system_wq, &xvf->break_work, 0);
 }
 
 void xvf_break(struct xvf_device *xvf, const char *why)
@@ -60,7 +71,7 @@ void xvf_break(struct xvf_device *xvf, const char *why)
 		return;
 	dev_alert(&xvf->xdev->dev, "device is broken: %s; detach it\n", why);
 	xvf_channel_kill(&xvf->chan);
-	schedule_work(&xvf->break_work);
+	schedule_delayed_work(&xvf->break_work, 0);
 }
 
 int xvf_request(struct xvf_device *xvf, u8 id, const void *req, size_t req_len,
@@ -149,7 +160,7 @@ static void host_event(void *priv, u32 status, u32 generation)
 		return;
 	}
 	spin_lock_irqsave(&xvf->lock, flags);
-	if (xvf->vdev)
+	if (xvf->vdev && READ_ONCE(xvf->ready))
 		virtio_config_changed(xvf->vdev);
 	spin_unlock_irqrestore(&xvf->lock, flags);
 }
@@ -160,17 +171,46 @@ static const struct xvf_channel_host channel_host = {
 };
 
 /* Does @list, numbers separated by blanks, contain our revision? */
-static bool speaks_our_revision(const char *list)
+static bool speaks_our_revision(char *list)
 {
 	unsigned int revision;
-	int used;
+	char *number;
 
-	while (sscanf(list, "%u%n", &revision, &used) == 1) {
+	while ((number = strsep(&list, " "))) {
+		if (!*number)
+			continue;
+		if (kstrtouint(number, 10, &revision))
+			return false;
 		if (revision == XVIO_PROTOCOL_REVISION)
 			return true;
-		list += used;
 	}
 	return false;
+}
+
+/* Read a number strictly: a node that is absent is @def, nonsense an error. */
+static int read_number(struct xenbus_device *xdev, const char *dir,
+		       const char *node, unsigned int def, unsigned int min,
+		       unsigned int max, unsigned int *value)
+{
+	char *text;
+	int err;
+
+	text = xenbus_read(XBT_NIL, dir, node, NULL);
+	if (PTR_ERR_OR_ZERO(text) == -ENOENT) {
+		*value = def;
+		return 0;
+	}
+	err = PTR_ERR_OR_ZERO(text);
+	if (!err) {
+		err = kstrtouint(text, 10, value);
+		kfree(text);
+	}
+	if (!err && (*value < min || *value > max))
+		err = -ERANGE;
+	if (err)
+		xenbus_dev_fatal(xdev, err, "reading %s/%s: a number from %u to %u is expected",
+				 dir, node, min, max);
+	return err;
 }
 
 static int check_revision(struct xenbus_device *xdev)
@@ -187,8 +227,8 @@ static int check_revision(struct xenbus_device *xdev)
 	}
 	if (!speaks_our_revision(list)) {
 		err = -EPROTONOSUPPORT;
-		xenbus_dev_fatal(xdev, err, "the backend speaks protocol revisions %s, we speak %u",
-				 list, XVIO_PROTOCOL_REVISION);
+		xenbus_dev_fatal(xdev, err, "the backend does not speak protocol revision %u",
+				 XVIO_PROTOCOL_REVISION);
 	}
 	kfree(list);
 	return err;
@@ -232,16 +272,22 @@ static int publish_nodes(struct xvf_device *xvf)
 	return err;
 }
 
+static unsigned long close_seconds(void)
+{
+	return max(close_timeout, 1U);
+}
+
 /* The backend is in InitWait: offer it a ring. */
 static void offer_ring(struct xvf_device *xvf)
 {
 	struct xenbus_device *xdev = xvf->xdev;
 	unsigned long timeout = max(request_timeout, 1U) * HZ;
 
-	if (check_revision(xdev))
+	if (xvf->connected || check_revision(xdev))
 		return;
-	if (xvf_channel_open(&xvf->chan, timeout))
+	if (xvf_channel_open(&xvf->chan, timeout, close_seconds() * HZ))
 		return;
+	WRITE_ONCE(xvf->connected, true);
 	if (publish_nodes(xvf))
 		return;
 	xenbus_switch_state(xdev, XenbusStateInitialised);
@@ -296,10 +342,8 @@ static void unregister_vdev(struct xvf_device *xvf)
 		return;
 
 	/* Drivers wait for what is in flight; a backend may never finish it. */
-	schedule_delayed_work(&xvf->give_up_work,
-			      max(close_timeout, 1U) * HZ);
+	schedule_delayed_work(&xvf->give_up_work, close_seconds() * HZ);
 	unregister_virtio_device(vdev);
-	cancel_delayed_work_sync(&xvf->give_up_work);
 }
 
 static int create_dma(struct xvf_device *xvf)
@@ -307,21 +351,33 @@ static int create_dma(struct xvf_device *xvf)
 	struct xenbus_device *xdev = xvf->xdev;
 	unsigned int initial = window_initial_kb / (XEN_PAGE_SIZE >> 10);
 	unsigned int max = window_max_kb / (XEN_PAGE_SIZE >> 10);
-	unsigned int theirs;
+	unsigned int theirs, trusted;
 	struct grant_dma *gdma;
+	int err;
 
-	theirs = xenbus_read_unsigned(xdev->otherend,
-				      XVIO_NODE_MAX_WINDOW_PAGES,
-				      XVIO_MAX_WINDOW_PAGES_DEFAULT);
+	err = read_number(xdev, xdev->otherend, XVIO_NODE_MAX_WINDOW_PAGES,
+			  XVIO_MAX_WINDOW_PAGES_DEFAULT, GRANT_DMA_CHUNK_PAGES,
+			  65536, &theirs);
+	if (err)
+		return err;
+	err = read_number(xdev, xdev->nodename, XVIO_NODE_TRUSTED, 1, 0, 1,
+			  &trusted);
+	if (err)
+		return err;
+
 	max = min(max, theirs);
 	gdma = grant_dma_create(&xdev->dev, xdev->otherend_id, xvf->wq,
-				&dma_host, xvf, min(initial, max), max);
+				&dma_host, xvf, min(initial, max), max,
+				trusted);
 	if (IS_ERR(gdma)) {
 		xenbus_dev_fatal(xdev, PTR_ERR(gdma), "granting the window");
 		return PTR_ERR(gdma);
 	}
 	xvf->gdma = gdma;
-	return grant_dma_install(&xdev->dev);
+	err = grant_dma_install(&xdev->dev);
+	if (err)
+		xenbus_dev_fatal(xdev, err, "installing the DMA operations");
+	return err;
 }
 
 /* The backend is Connected: the device may appear. */
@@ -358,6 +414,7 @@ static void disconnect(struct xvf_device *xvf)
 {
 	struct xenbus_device *xdev = xvf->xdev;
 	struct grant_dma *gdma;
+	unsigned long deadline;
 	unsigned int lost;
 
 	unregister_vdev(xvf);
@@ -368,27 +425,60 @@ static void disconnect(struct xvf_device *xvf)
 	mutex_unlock(&xvf->queues_lock);
 	if (gdma) {
 		grant_dma_uninstall(&xdev->dev);
-		grant_dma_destroy(gdma, !test_bit(0, &xvf->broken));
+		if (!test_bit(0, &xvf->broken))
+			grant_dma_withdraw(gdma);
 	}
 	xvf_channel_quiet(&xvf->chan);
 
+	/* The backend lets go of what it still has when it sees this. */
 	xenbus_switch_state(xdev, XenbusStateClosing);
-	lost = xvf_channel_close(&xvf->chan);
+	deadline = jiffies + max(request_timeout, 1U) * HZ;
+	if (gdma)
+		grant_dma_destroy(gdma, deadline);
+	lost = xvf_channel_close(&xvf->chan, deadline);
 	if (lost)
-		dev_alert(&xdev->dev, "domain %u keeps %u pages of the control ring mapped: they are lost to this guest\n",
+		dev_alert(&xdev->dev, "domain %u keeps %u pages of the control ring mapped: they stay granted until it lets go\n",
 			  xdev->otherend_id, lost);
-	cancel_work_sync(&xvf->break_work);
+
+	WRITE_ONCE(xvf->connected, false);
+	cancel_delayed_work_sync(&xvf->give_up_work);
+	cancel_delayed_work_sync(&xvf->break_work);
 	clear_bit(0, &xvf->broken);
+}
+
+/* Left over from an earlier life of the backend, which will come back? */
+static bool left_over(struct xenbus_device *xdev)
+{
+	return xdev->state == XenbusStateInitialising &&
+	       xenbus_read_unsigned(xdev->otherend, "online", 0);
+}
+
+static void close_device(struct xvf_device *xvf)
+{
+	struct xenbus_device *xdev = xvf->xdev;
+
+	if (xdev->state == XenbusStateClosed || left_over(xdev))
+		return;
+	disconnect(xvf);
+	xenbus_frontend_closed(xdev);
 }
 
 static void handle_state(struct xvf_device *xvf)
 {
 	struct xenbus_device *xdev = xvf->xdev;
 
+	if (xvf->stale) {
+		xvf->stale = false;
+		disconnect(xvf);
+		xenbus_switch_state(xdev, XenbusStateInitialising);
+	}
+
 	switch (READ_ONCE(xvf->backend_state)) {
 	case XenbusStateInitWait:
 		if (xdev->state == XenbusStateInitialising)
 			offer_ring(xvf);
+		else if (xdev->state == XenbusStateConnected)
+			close_device(xvf);
 		break;
 
 	case XenbusStateConnected:
@@ -396,22 +486,12 @@ static void handle_state(struct xvf_device *xvf)
 			connect(xvf);
 		break;
 
+	case XenbusStateUnknown:
 	case XenbusStateClosed:
-		/* Left over from an earlier life: it will come back. */
-		if (xdev->state == XenbusStateInitialising ||
-		    xdev->state == XenbusStateClosed)
-			break;
-		if (xdev->state == XenbusStateConnected)
-			xvf_break(xvf, "the backend has gone");
-		fallthrough;
 	case XenbusStateClosing:
-		if (xdev->state == XenbusStateClosed)
-			break;
-		disconnect(xvf);
-		xenbus_frontend_closed(xdev);
+		close_device(xvf);
 		break;
 
-	case XenbusStateUnknown:
 	case XenbusStateInitialising:
 	case XenbusStateInitialised:
 	case XenbusStateReconfiguring:
@@ -422,13 +502,25 @@ static void handle_state(struct xvf_device *xvf)
 
 static void state_work(struct work_struct *work)
 {
-	struct xvf_device *xvf = container_of(work, struct xvf_device,
-					      state_work);
+	handle_state(container_of(work, struct xvf_device, state_work));
+}
 
-	WRITE_ONCE(xvf->working, true);
-	handle_state(xvf);
-	WRITE_ONCE(xvf->working, false);
-	wake_up_all(&xvf->idle);
+/* Has a backend in @state forgotten the connection that we have? */
+static bool has_gone(struct xvf_device *xvf, enum xenbus_state state)
+{
+	enum xenbus_state ours = READ_ONCE(xvf->xdev->state);
+
+	switch (state) {
+	case XenbusStateUnknown:
+	case XenbusStateClosed:
+		return ours == XenbusStateInitialised ||
+		       ours == XenbusStateConnected;
+	case XenbusStateInitialising:
+	case XenbusStateInitWait:
+		return ours == XenbusStateConnected;
+	default:
+		return false;
+	}
 }
 
 static void xvf_otherend_changed(struct xenbus_device *xdev,
@@ -436,6 +528,12 @@ static void xvf_otherend_changed(struct xenbus_device *xdev,
 {
 	struct xvf_device *xvf = dev_get_drvdata(&xdev->dev);
 
+	/* The work may be asleep in a driver's probe, waiting for just that. */
+	if (has_gone(xvf, state))
+		xvf_break(xvf, "the backend has gone");
+	else if (state == XenbusStateClosing && READ_ONCE(xvf->connected))
+		schedule_delayed_work(&xvf->give_up_work,
+				      close_seconds() * HZ);
 	WRITE_ONCE(xvf->backend_state, state);
 	queue_work(xvf->wq, &xvf->state_work);
 }
@@ -471,12 +569,11 @@ static int xvf_probe(struct xenbus_device *xdev,
 	mutex_init(&xvf->queues_lock);
 	xvf_channel_init(&xvf->chan, xdev, &channel_host, xvf);
 	INIT_WORK(&xvf->state_work, state_work);
-	INIT_WORK(&xvf->break_work, break_work);
+	INIT_DELAYED_WORK(&xvf->break_work, break_work);
 	INIT_DELAYED_WORK(&xvf->give_up_work, give_up_work);
-	init_waitqueue_head(&xvf->idle);
 
 	err = -ENOMEM;
-	xvf->wq = alloc_workqueue("xvf-%s", WQ_UNBOUND, 0,
+	xvf->wq = alloc_workqueue("xvf-%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 				  dev_name(&xdev->dev));
 	if (!xvf->wq)
 		goto err_free;
@@ -501,17 +598,21 @@ static void xvf_remove(struct xenbus_device *xdev)
 	struct xvf_device *xvf = dev_get_drvdata(&xdev->dev);
 
 	/*
-	 * The watch on the backend is gone: no new work comes.  A driver's
-	 * probe that waits for the backend must not keep us for ever.
+	 * The watch on the backend is gone: no new work comes.  What is under
+	 * way may wait for a backend that does not answer, but not for ever;
+	 * and for nothing when the device was removed by force.
 	 */
-	if (!wait_event_timeout(xvf->idle, !READ_ONCE(xvf->working),
-				max(close_timeout, 1U) * HZ))
-		xvf_break(xvf, "the driver's probe does not end");
+	if (READ_ONCE(xvf->connected) &&
+	    !xenbus_exists(XBT_NIL, xdev->otherend, "state"))
+		xvf_break(xvf, "its nodes are gone");
+	schedule_delayed_work(&xvf->give_up_work, close_seconds() * HZ);
 	cancel_work_sync(&xvf->state_work);
+	cancel_delayed_work_sync(&xvf->give_up_work);
 	if (xdev->state != XenbusStateClosed) {
 		disconnect(xvf);
 		xenbus_switch_state(xdev, XenbusStateClosed);
 	}
+	cancel_delayed_work_sync(&xvf->break_work);
 	destroy_workqueue(xvf->wq);
 	dev_set_drvdata(&xdev->dev, NULL);
 	kfree(xvf);
@@ -522,7 +623,11 @@ static int xvf_resume(struct xenbus_device *xdev)
 	struct xvf_device *xvf = dev_get_drvdata(&xdev->dev);
 
 	/* All grants and event channels are gone, and with them the queues. */
+	if (!READ_ONCE(xvf->connected))
+		return 0;
 	xvf_break(xvf, "the guest was saved and restored, which is not supported yet");
+	xvf->stale = true;
+	queue_work(xvf->wq, &xvf->state_work);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
-#include <linux/wait.h>
+#include <linux/virtio_ring.h>
 #include <linux/workqueue.h>
 #include <xen/xenbus.h>
 
@@ -40,6 +40,8 @@
  * @inflight_addr: its address for the device
  * @inflight_size: its size in bytes
  * @name: of the interrupt
+ * @used: its used ring, shared
+ * @last_used: index there when the last interrupt came
  * @kicks: notifications sent
  * @interrupts: notifications received
  */
@@ -52,6 +54,8 @@ struct xvf_queue {
 	void *inflight;
 	dma_addr_t inflight_addr;
 	size_t inflight_size;
+	struct vring_used *used;
+	u16 last_used;
 	char name[40];
 	u64 kicks;
 	u64 interrupts;
@@ -77,10 +81,11 @@ struct xvf_vdev {
  * @chan: its control channel, while connected
  * @wq: for @state_work and for growing the window
  * @state_work: does what a new state of the backend asks for
- * @break_work: fails what is in flight when the device is broken
- * @give_up_work: breaks a device that does not finish its I/O when it is closed
- * @idle: woken when @state_work has finished
- * @working: @state_work runs
+ * @break_work: fails what is in flight when the device is broken, again and
+ *	again until nothing is
+ * @give_up_work: breaks a device whose backend keeps us waiting when it closes
+ * @connected: there is a control channel
+ * @stale: the guest was restored: nothing of the connection exists any more
  * @backend_state: last state of the backend
  * @lock: protects @vdev against the interrupt of @chan
  * @vdev: the virtio device, while it is registered
@@ -92,9 +97,9 @@ struct xvf_vdev {
  * @generation_moves: how often it has changed without a break
  * @config_size: bytes of config space
  * @max_vqs: queues that the device has
- * @queues_lock: protects @nr_queues, @queues and @reset against readers of
- *	statistics and against @break_work
- * @reset: the queues are out of use: nothing is in flight on them
+ * @queues_lock: protects @nr_queues and @queues against readers of
+ *	statistics, and those and @ready against @break_work
+ * @ready: the driver is, so its callbacks may be called
  * @nr_queues: entries of @queues
  * @queues: by index of the queue; those that are not used have no @vq
  * @debugfs: directory of the device
@@ -105,10 +110,10 @@ struct xvf_device {
 	struct xvf_channel chan;
 	struct workqueue_struct *wq;
 	struct work_struct state_work;
-	struct work_struct break_work;
+	struct delayed_work break_work;
 	struct delayed_work give_up_work;
-	wait_queue_head_t idle;
-	bool working;
+	bool connected;
+	bool stale;
 	enum xenbus_state backend_state;
 	spinlock_t lock; /* vdev */
 	struct virtio_device *vdev;
@@ -120,8 +125,8 @@ struct xvf_device {
 	unsigned int generation_moves;
 	u32 config_size;
 	u32 max_vqs;
-	struct mutex queues_lock; /* nr_queues, queues[], reset */
-	bool reset;
+	struct mutex queues_lock; /* nr_queues, queues[], ready */
+	bool ready;
 	unsigned int nr_queues;
 	struct xvf_queue *queues;
 	struct dentry *debugfs;
@@ -189,7 +194,7 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 		 struct irq_affinity *desc);
 void xvf_del_vqs(struct virtio_device *vdev);
 void xvf_synchronize_cbs(struct virtio_device *vdev);
-void xvf_fail_vqs(struct xvf_device *xvf);
+bool xvf_fail_vqs(struct xvf_device *xvf);
 int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask);
 int xvf_disable_vq_and_reset(struct virtqueue *vq);
 int xvf_enable_vq_after_reset(struct virtqueue *vq);
