@@ -6,10 +6,11 @@
  * descriptors in any way (section 2.7.4.1): the header is gathered, the
  * status is the last byte of the writable part, and what is left is data.
  *
- * used.len is always the whole writable part.  Section 2.7.8.2 counts written
- * bytes from its beginning, and the status is at its end: so where a request
- * fails or has more room than data, the room is zeroed, and no stale byte is
- * called written.
+ * used.len is the whole writable part.  Section 2.7.8.2 counts written bytes
+ * from its beginning, and the status is at its end: so where a request fails
+ * or has more room than data, the room is zeroed, and no stale byte is called
+ * written.  Where there is much of that room, used.len is 0 instead: zeroing
+ * it would be work that the guest gets for nothing.
  *
  * Segments of discard and write-zeroes are copied and checked all together,
  * then done one after the other.
@@ -36,7 +37,12 @@
 /* Data, header and status each in pieces: more than any driver makes. */
 #define BLK_IOV_MAX		(BLK_SEG_MAX + 18)
 #define BLK_RANGES_MAX		16
-#define BLK_RANGE_SECTORS	(1U << 22)
+/* 64 MiB: what is in flight must be over soon when the device is to stop. */
+#define BLK_RANGE_SECTORS	(1U << 17)
+#define BLK_ZERO_SEGS		1
+#define BLK_ZERO_MAX		(1U << 16)
+#define BLK_QUEUE_MIN		4
+#define BLK_WAIT_MS		5000
 #define BLK_SERIAL_LEN		VIRTIO_BLK_ID_BYTES
 #define BLK_SWEEPS		16
 #define BLK_CONFIG_SIZE		offsetof(struct virtio_blk_config, \
@@ -57,6 +63,7 @@ struct blk_req {
 	struct blk_req *next_free;
 	struct xvb_chain chain;
 	unsigned char *status;
+	uint32_t used;		/* used.len */
 	unsigned int range;
 	unsigned int nr_ranges;
 	struct blk_range ranges[BLK_RANGES_MAX];
@@ -69,7 +76,6 @@ struct blk_queue {
 	struct blk_req *free;
 	struct blk_req *reqs;
 	struct iovec *iovs;
-	bool dsync;
 };
 
 struct blk_dev {
@@ -88,6 +94,21 @@ static struct blk_dev *to_blk(struct xvb_device *dev)
 }
 
 /*
+ * Section 5.2.6.2: without FLUSH there is no volatile cache.  Asked for each
+ * request after it was taken: the driver may have changed its mind before it
+ * made this one available.
+ */
+static bool blk_is_dsync(struct blk_dev *blk)
+{
+	uint64_t features = blk->dev.driver_features;
+
+	if (!(features & BIT64(VIRTIO_BLK_F_FLUSH)))
+		return true;
+	return (features & BIT64(VIRTIO_BLK_F_CONFIG_WCE)) &&
+	       !atomic_load(&blk->writeback);
+}
+
+/*
  * Completion
  */
 
@@ -97,6 +118,10 @@ static void blk_zero_in(struct blk_req *req)
 	struct iovec *iov = req->chain.iov + req->chain.nout;
 	unsigned int i;
 
+	if (req->chain.in_len > BLK_ZERO_MAX) {
+		req->used = 0;
+		return;
+	}
 	for (i = 0; i < req->chain.nin; i++)
 		memset(iov[i].iov_base, 0, iov[i].iov_len);
 }
@@ -110,7 +135,7 @@ static void blk_complete(struct blk_req *req, uint8_t status)
 		xvb_stat_add(&bq->q->vq.stats.errors, 1);
 	}
 	*req->status = status;
-	xvb_vq_push(&bq->q->vq, req->chain.id, req->chain.in_len);
+	xvb_vq_push(&bq->q->vq, req->chain.id, req->used);
 	req->next_free = bq->free;
 	bq->free = req;
 }
@@ -130,10 +155,11 @@ static uint8_t blk_status(int result)
 static void blk_range_start(struct blk_req *req)
 {
 	const struct blk_range *range = &req->ranges[req->range];
+	bool dsync = blk_is_dsync(req->bq->blk);
 
 	req->io.offset = range->offset;
 	req->io.len = range->len;
-	req->io.flags = range->flags | (req->bq->dsync ? XVB_FIO_DSYNC : 0);
+	req->io.flags = range->flags | (dsync ? XVB_FIO_DSYNC : 0);
 	req->bq->blk->fio->queue(req->bq->fio, &req->io);
 }
 
@@ -154,13 +180,19 @@ static void blk_done(void *ctx, struct xvb_fio_req *io, int result)
  */
 
 /* Copy @len bytes from the front of the readable part and drop them. */
-static void blk_gather(struct xvb_chain *chain, void *to, size_t len)
+static inline void blk_gather(struct xvb_chain *chain, void *to, size_t len)
 {
 	struct iovec *iov = chain->iov;
 	unsigned char *p = to;
 	unsigned int i = 0;
 	size_t n;
 
+	/* A header as every driver makes it. */
+	if (likely(iov->iov_len == len)) {
+		memcpy(p, iov->iov_base, len);
+		len = 0;
+		i = 1;
+	}
 	while (len) {
 		n = MIN(len, iov[i].iov_len);
 		memcpy(p, iov[i].iov_base, n);
@@ -220,7 +252,7 @@ static int blk_read_write(struct blk_req *req, enum xvb_fio_op op,
 		io->iov = chain->iov;
 		io->niov = chain->nout;
 		io->len = chain->out_len - sizeof(struct virtio_blk_outhdr);
-		io->flags = bq->dsync ? XVB_FIO_DSYNC : 0;
+		io->flags = blk_is_dsync(bq->blk) ? XVB_FIO_DSYNC : 0;
 		blk_zero_in(req);
 	}
 	if (!blk_range_ok(bq->blk, sector, io->len))
@@ -262,6 +294,9 @@ static int blk_get_id(struct blk_req *req)
 		from += n;
 		left -= n;
 	}
+	/* Much room behind it, which is not zeroed: this much is ours. */
+	if (!req->used)
+		req->used = BLK_SERIAL_LEN - left;
 	return VIRTIO_BLK_S_OK;
 }
 
@@ -292,6 +327,8 @@ static int blk_ranges(struct blk_req *req, enum xvb_fio_op op)
 	struct virtio_blk_discard_write_zeroes seg;
 	uint64_t feature = BIT64(op == XVB_FIO_DISCARD ? VIRTIO_BLK_F_DISCARD :
 				 VIRTIO_BLK_F_WRITE_ZEROES);
+	unsigned int max = op == XVB_FIO_DISCARD ? BLK_RANGES_MAX :
+						   BLK_ZERO_SEGS;
 	struct blk_queue *bq = req->bq;
 	uint32_t left;
 	int ret;
@@ -300,7 +337,7 @@ static int blk_ranges(struct blk_req *req, enum xvb_fio_op op)
 		return bq->blk->info->readonly ? VIRTIO_BLK_S_IOERR :
 						 VIRTIO_BLK_S_UNSUPP;
 	left = req->chain.out_len - sizeof(struct virtio_blk_outhdr);
-	if (!left || left % sizeof(seg) || left / sizeof(seg) > BLK_RANGES_MAX)
+	if (!left || left % sizeof(seg) || left / sizeof(seg) > max)
 		return VIRTIO_BLK_S_IOERR;
 	for (; left; left -= sizeof(seg)) {
 		blk_gather(&req->chain, &seg, sizeof(seg));
@@ -357,6 +394,7 @@ static void blk_request(struct blk_queue *bq, struct blk_req *req)
 		bq->free = req;
 		return;
 	}
+	req->used = req->chain.in_len;
 	req->status = blk_take_status(&req->chain);
 	status = blk_start(req);
 	if (status >= 0)
@@ -367,23 +405,11 @@ static void blk_request(struct blk_queue *bq, struct blk_req *req)
  * Queues
  */
 
-/* Section 5.2.6.2: without FLUSH there is no volatile cache. */
-static bool blk_is_dsync(struct blk_dev *blk)
-{
-	uint64_t features = blk->dev.driver_features;
-
-	if (!(features & BIT64(VIRTIO_BLK_F_FLUSH)))
-		return true;
-	return (features & BIT64(VIRTIO_BLK_F_CONFIG_WCE)) &&
-	       !atomic_load(&blk->writeback);
-}
-
 /* Take everything that is in the ring; at most one queue full. */
 static void blk_sweep(struct blk_queue *bq)
 {
 	struct blk_req *req;
 
-	bq->dsync = blk_is_dsync(bq->blk);
 	while (bq->free) {
 		req = bq->free;
 		req->chain.iov = bq->iovs + (req - bq->reqs) * BLK_IOV_MAX;
@@ -393,6 +419,14 @@ static void blk_sweep(struct blk_queue *bq)
 		bq->free = req->next_free;
 		blk_request(bq, req);
 	}
+	/*
+	 * All heads are in flight and none was given back since: one that is
+	 * available now is not the driver's, and waiting for room would be
+	 * spinning until the disk has finished.
+	 */
+	if (unlikely(!bq->free) && xvb_vq_pending(&bq->q->vq))
+		xvb_vq_break(&bq->q->vq, "a head is available while all %u are in flight",
+			     bq->q->vq.size);
 	bq->blk->fio->submit(bq->fio);
 }
 
@@ -530,7 +564,8 @@ static void blk_fill_config(struct blk_dev *blk)
 
 	c->capacity = htole64(info->size >> BLK_SECTOR_SHIFT);
 	c->size_max = htole32(BLK_SIZE_MAX);
-	c->seg_max = htole32(BLK_SEG_MAX);
+	/* With header and status it fits in the queue without a table. */
+	c->seg_max = htole32(MIN(BLK_SEG_MAX, blk->dev.queue_size - 2));
 	c->blk_size = htole32(info->block_size);
 	c->physical_block_exp = blk_log2(info->physical_size /
 					 info->block_size);
@@ -541,7 +576,7 @@ static void blk_fill_config(struct blk_dev *blk)
 	c->max_discard_seg = htole32(BLK_RANGES_MAX);
 	c->discard_sector_alignment = htole32(granularity >> BLK_SECTOR_SHIFT);
 	c->max_write_zeroes_sectors = htole32(BLK_RANGE_SECTORS);
-	c->max_write_zeroes_seg = htole32(BLK_RANGES_MAX);
+	c->max_write_zeroes_seg = htole32(BLK_ZERO_SEGS);
 	c->write_zeroes_may_unmap = 1;
 }
 
@@ -602,8 +637,8 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		ret = xvb_params_u64(params, "queues", 1, XVB_MAX_QUEUES,
 				     &queues, err);
 	if (!ret)
-		ret = xvb_params_u64(params, "queue_size", 2, XVB_VQ_MAX_SIZE,
-				     &size, err);
+		ret = xvb_params_u64(params, "queue_size", BLK_QUEUE_MIN,
+				     XVB_VQ_MAX_SIZE, &size, err);
 	if (!ret)
 		ret = xvb_params_u64(params, "logical_block_size", BLK_SECTOR,
 				     4096, &block, err);
@@ -621,6 +656,8 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 				     (unsigned int)block);
 	opt->block_size = block;
 	opt->no_direct = !direct;
+	/* The worker of a guest that was destroyed may have it for a moment. */
+	opt->wait_ms = BLK_WAIT_MS;
 	blk->dev.nr_queues = queues;
 	blk->dev.queue_size = size;
 	return 0;

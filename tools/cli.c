@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@ int xvb_cli_open(struct xvb_cli *cli, struct xvb_error *err)
 	int ret;
 
 	memset(cli, 0, sizeof(*cli));
+	cli->sigfd = -1;
 	if (geteuid())
 		return xvb_error_set(err, -EPERM, "this must be run as root");
 	ret = xvb_xs_open(&cli->xs);
@@ -43,7 +46,25 @@ int xvb_cli_open(struct xvb_cli *cli, struct xvb_error *err)
 
 void xvb_cli_close(struct xvb_cli *cli)
 {
+	if (cli->sigfd >= 0)
+		close(cli->sigfd);
 	xvb_xs_close(cli->xs);
+}
+
+int xvb_cli_catch_signals(struct xvb_cli *cli, struct xvb_error *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (!sigprocmask(SIG_BLOCK, &set, NULL))
+		cli->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (cli->sigfd < 0)
+		return xvb_error_set(err, -errno, "catching signals: %s",
+				     strerror(errno));
+	return 0;
 }
 
 char *xvb_cli_domain_name(struct xvb_cli *cli, uint32_t domid)
@@ -62,8 +83,9 @@ static bool domain_exists(struct xvb_cli *cli, uint32_t domid)
 	char path[XVB_STORE_PATH_MAX];
 
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	/* Only dom0 may ask; elsewhere the directory has to do. */
 	return xvb_store_exists(cli->st, path) > 0 &&
-	       cli->st->ops->domain_alive(cli->st, domid);
+	       cli->st->ops->domain_alive(cli->st, domid) != 0;
 }
 
 static bool find_name(struct xvb_cli *cli, const char *text, uint32_t *domid)
@@ -146,7 +168,11 @@ static int64_t now_ms(void)
 static int wait_loop(struct xvb_cli *cli, unsigned int seconds,
 		     bool (*done)(void *ctx), void *ctx)
 {
-	struct pollfd pfd = { .fd = xvb_xs_fd(cli->xs), .events = POLLIN };
+	/* Without signals to catch the second is -1, and ignored. */
+	struct pollfd pfd[2] = {
+		{ .fd = xvb_xs_fd(cli->xs), .events = POLLIN },
+		{ .fd = cli->sigfd, .events = POLLIN },
+	};
 	char path[XVB_STORE_PATH_MAX], token[XVB_STORE_PATH_MAX];
 	int64_t end = now_ms() + (int64_t)seconds * 1000;
 	int64_t left;
@@ -158,8 +184,11 @@ static int wait_loop(struct xvb_cli *cli, unsigned int seconds,
 		left = end - now_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
-		if (poll(&pfd, 1, (int)left) < 0 && errno != EINTR)
+		ret = poll(pfd, 2, (int)left);
+		if (ret < 0 && errno != EINTR)
 			return -errno;
+		if (ret > 0 && pfd[1].revents)
+			return -EINTR;
 		do {
 			ret = xvb_xs_next_event(cli->xs, path, token);
 		} while (ret > 0);

@@ -20,11 +20,13 @@
  * @xs:		connection to xenstore
  * @st:		the same, as a store
  * @own:	domain that this command runs in
+ * @sigfd:	from xvb_cli_catch_signals(), or -1
  */
 struct xvb_cli {
 	struct xvb_xs *xs;
 	struct xvb_store *st;
 	uint32_t own;
+	int sigfd;
 };
 
 /**
@@ -41,6 +43,18 @@ int xvb_cli_open(struct xvb_cli *cli, struct xvb_error *err);
  * @cli:	from xvb_cli_open()
  */
 void xvb_cli_close(struct xvb_cli *cli);
+
+/**
+ * xvb_cli_catch_signals() - let SIGINT, SIGTERM and SIGHUP end xvb_cli_wait()
+ * @cli:	connection
+ * @err:	what is wrong
+ *
+ * They stay blocked until the process exits, so that what was begun can be
+ * taken back.
+ *
+ * Return: 0 or -errno.
+ */
+int xvb_cli_catch_signals(struct xvb_cli *cli, struct xvb_error *err);
 
 /**
  * xvb_cli_domain() - id of a domain
@@ -94,7 +108,7 @@ unsigned int xvb_cli_read_state(struct xvb_cli *cli,
  * @done:	whether it holds
  * @ctx:	for @done
  *
- * Return: 0, or -ETIMEDOUT, or -errno.
+ * Return: 0, or -ETIMEDOUT, -EINTR after a signal that is caught, or -errno.
  */
 int xvb_cli_wait(struct xvb_cli *cli, const struct xvb_devname *name,
 		 unsigned int seconds, bool (*done)(void *ctx), void *ctx);

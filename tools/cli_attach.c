@@ -30,22 +30,24 @@ struct attach {
 	unsigned int wait;	/* seconds for Connected, 0: do not wait */
 	unsigned int wanted;	/* state that is waited for */
 	char *error;		/* from the daemon, or NULL */
+	bool removed;		/* by somebody else */
 };
 
-static bool in_use(struct attach *a)
+/* 1 when something has this number already, 0 when not, or -errno. */
+static int in_use(struct attach *a)
 {
 	static const enum xvb_dir dirs[] = {
 		XVB_DIR_FRONTEND, XVB_DIR_BACKEND, XVB_DIR_PRIVATE,
 	};
 	char path[XVB_STORE_PATH_MAX];
 	unsigned int i;
+	int ret = 0;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 3 && !ret; i++) {
 		xvb_dir_path(&a->name, dirs[i], path);
-		if (xvb_store_exists(a->cli.st, path))
-			return true;
+		ret = xvb_store_exists(a->cli.st, path);
 	}
-	return false;
+	return ret;
 }
 
 /*
@@ -165,12 +167,17 @@ static int write_private(struct attach *a)
 /* The backend's state is what the daemon waits for: it comes last. */
 static int write_once(struct attach *a)
 {
-	int ret = 0;
+	int ret;
 
-	a->name.devid = 0;
-	while (in_use(a))
-		if (++a->name.devid == DEVICES_MAX)
-			return -ENOSPC;
+	for (a->name.devid = 0; a->name.devid < DEVICES_MAX; a->name.devid++) {
+		ret = in_use(a);
+		if (ret < 0)
+			return ret;
+		if (!ret)
+			break;
+	}
+	if (a->name.devid == DEVICES_MAX)
+		return -ENOSPC;
 	ret = write_private(a);
 	if (!ret)
 		ret = write_frontend(a);
@@ -211,6 +218,11 @@ static bool reached(void *ctx)
 	char dir[XVB_STORE_PATH_MAX];
 	unsigned int state;
 
+	/* Removed, and its number given to another one: no news of ours. */
+	if (xvb_store_check_id(a->cli.st, &a->name, a->id) == -ECANCELED) {
+		a->removed = true;
+		return true;
+	}
 	xvb_dir_path(&a->name, XVB_DIR_PRIVATE, dir);
 	if (!a->error)
 		xvb_store_read(a->cli.st, dir, XVB_NODE_ERROR, &a->error);
@@ -229,8 +241,12 @@ static int wait_for(struct attach *a, unsigned int state, unsigned int seconds,
 	ret = xvb_cli_wait(&a->cli, &a->name, seconds, reached, a);
 	if (a->error)
 		return xvb_error_set(err, -EIO, "%s", a->error);
-	if (!ret && xvb_cli_read_state(&a->cli, &a->name, XVB_DIR_BACKEND) ==
-	    XVB_STATE_UNKNOWN)
+	if (ret == -EINTR)
+		return xvb_error_set(err, ret,
+				     "interrupted: the device is removed again");
+	if (!ret && (a->removed ||
+		     xvb_cli_read_state(&a->cli, &a->name, XVB_DIR_BACKEND) ==
+		     XVB_STATE_UNKNOWN))
 		return xvb_error_set(err, -ENODEV,
 				     "the device was removed, or its domain was destroyed");
 	if (ret == -ETIMEDOUT && state == XVB_STATE_INIT_WAIT)
@@ -283,6 +299,8 @@ static int attach(struct attach *a, const char *domain, struct xvb_error *err)
 	if (!ret)
 		ret = make_id(a, err);
 	if (!ret)
+		ret = xvb_cli_catch_signals(&a->cli, err);
+	if (!ret)
 		ret = write_nodes(a, err);
 	if (ret)
 		return ret;
@@ -290,7 +308,7 @@ static int attach(struct attach *a, const char *domain, struct xvb_error *err)
 	if (!ret && a->wait)
 		ret = wait_for(a, XVB_STATE_CONNECTED, a->wait, err);
 	if (ret)
-		xvb_store_remove_device(a->cli.st, &a->name);
+		xvb_store_remove_device(a->cli.st, &a->name, a->id);
 	return ret;
 }
 

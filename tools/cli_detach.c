@@ -28,6 +28,7 @@ struct detach {
 	unsigned int seconds;
 	bool force;
 	bool found;
+	char id[XVB_ATTACH_ID_SIZE];	/* of the device that was found */
 };
 
 static int find(void *ctx, const struct xvb_devname *name)
@@ -50,12 +51,17 @@ static int ask_once(struct detach *d)
 
 	xvb_dir_path(&d->name, XVB_DIR_BACKEND, dir);
 	ret = xvb_store_read_uint(st, dir, "state", UINT32_MAX, &state);
+	if (!ret)
+		ret = xvb_store_check_id(st, &d->name, d->id);
+	if (!ret)
+		ret = xvb_store_write(st, dir, "online", "0");
 	if (ret)
 		return ret;
-	ret = xvb_store_write(st, dir, "online", "0");
-	/* It is closed: to tell it to close would only confuse. */
-	if (ret || state == XVB_STATE_CLOSED)
-		return ret;
+	/*
+	 * Also when it is closed: that is what the guest did, and the daemon
+	 * keeps the file open for its return.  The answer means that it does
+	 * not any more.
+	 */
 	return xvb_store_write(st, dir, "state", "%u", XVB_STATE_CLOSING);
 }
 
@@ -102,6 +108,10 @@ static int find_device(struct detach *d, const char *domain,
 		return xvb_error_set(err, -ENOENT,
 				     "domain %s has no virtio device %u (see \"xen-virtio list\")",
 				     domain, d->devid);
+	ret = xvb_store_attach_id(d->cli.st, &d->name, d->id);
+	if (ret)
+		return xvb_error_set(err, ret, "reading the device: %s",
+				     strerror(-ret));
 	return 0;
 }
 
@@ -126,11 +136,12 @@ static int detach(struct detach *d, const char *domain, struct xvb_error *err)
 				     d->seconds, xvb_state_name(state));
 	}
 	/* Gone meanwhile: with its domain, or somebody was faster. */
-	if (ret && ret != -ETIMEDOUT && ret != -ENOENT)
+	if (ret && ret != -ETIMEDOUT && ret != -ENOENT && ret != -ECANCELED)
 		return xvb_error_set(err, ret, "detaching the device: %s",
 				     strerror(-ret));
-	ret = xvb_store_remove_device(d->cli.st, &d->name);
-	if (ret)
+	ret = xvb_store_remove_device(d->cli.st, &d->name, d->id);
+	/* Another one has its number: it is gone all the same. */
+	if (ret && ret != -ECANCELED)
 		return xvb_error_set(err, ret,
 				     "removing the device from xenstore: %s",
 				     strerror(-ret));

@@ -5,9 +5,11 @@
  * Finds out what the guest may be told (sizes, discard) and what O_DIRECT
  * asks for, and keeps others away: an open-file-description lock among
  * xen-virtio processes, O_EXCL towards mounts and everything else in the
- * kernel that claims a block device.
+ * kernel that claims a block device, and a look at the loop devices, which
+ * lock nothing.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,9 +19,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
+#include <linux/loop.h>
 
 #include "file_priv.h"
 #include "util.h"
@@ -28,6 +32,7 @@
 #define FILE_MAX_BLOCK		4096
 #define FILE_HELPERS_DIRECT	2
 #define FILE_HELPERS_BUFFERED	8
+#define FILE_RETRY_MS		100
 
 static int file_open_error(const struct xvb_file_options *opt, int code,
 			   struct xvb_error *err)
@@ -104,6 +109,87 @@ static int file_lock(const struct xvb_file_options *opt, int fd,
 	xvb_warn("%s cannot be locked (%s): make sure that nobody else uses it",
 		 opt->path, strerror(errno));
 	return 0;
+}
+
+/* Is this loop device made of that file, so that the two cannot be together? */
+static bool file_in_loop(const struct xvb_file_options *opt,
+			 const struct stat *st, const char *loop)
+{
+	struct loop_info64 info = { 0 };
+	char path[300];
+	bool same;
+	int fd;
+
+	/* Only one that is in use has this; it is not opened for nothing. */
+	snprintf(path, sizeof(path), "/sys/block/%s/loop", loop);
+	if (access(path, F_OK))
+		return false;
+	snprintf(path, sizeof(path), "/dev/%s", loop);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	same = !ioctl(fd, LOOP_GET_STATUS64, &info) &&
+	       info.lo_device == st->st_dev && info.lo_inode == st->st_ino;
+	close(fd);
+	return same &&
+	       !(opt->readonly && (info.lo_flags & LO_FLAGS_READ_ONLY));
+}
+
+static int file_check_loops(const struct xvb_file_options *opt,
+			    const struct stat *st, struct xvb_error *err)
+{
+	struct dirent *entry;
+	int ret = 0;
+	DIR *dir;
+
+	if (!S_ISREG(st->st_mode))
+		return 0;
+	dir = opendir("/sys/block");
+	if (!dir)
+		return 0;
+	while (!ret && (entry = readdir(dir))) {
+		if (!strncmp(entry->d_name, "loop", 4) &&
+		    file_in_loop(opt, st, entry->d_name))
+			ret = xvb_error_set(err, -EBUSY,
+					    "opening %s: in use by /dev/%s: unmount it and run losetup -d /dev/%s, or attach /dev/%s instead",
+					    opt->path, entry->d_name,
+					    entry->d_name, entry->d_name);
+	}
+	closedir(dir);
+	return ret;
+}
+
+static int file_open_once(const struct xvb_file_options *opt, struct stat *st,
+			  struct xvb_error *err)
+{
+	int fd = file_open_fd(opt, st, err), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = file_lock(opt, fd, err);
+	if (!ret)
+		ret = file_check_loops(opt, st, err);
+	if (!ret)
+		return fd;
+	close(fd);
+	return ret;
+}
+
+/* Open for us alone, as soon as the others are gone. */
+static int file_open_alone(const struct xvb_file_options *opt,
+			   struct stat *st, struct xvb_error *err)
+{
+	const struct timespec nap = { .tv_nsec = FILE_RETRY_MS * 1000000L };
+	unsigned int waited = 0;
+	int fd;
+
+	for (;;) {
+		fd = file_open_once(opt, st, err);
+		if (fd != -EBUSY || waited >= opt->wait_ms)
+			return fd;
+		nanosleep(&nap, NULL);
+		waited += FILE_RETRY_MS;
+	}
 }
 
 static uint64_t file_sysfs(dev_t dev, const char *name)
@@ -312,13 +398,11 @@ int xvb_file_open(const struct xvb_file_options *opt, struct xvb_file **out,
 	file = calloc(1, sizeof(*file));
 	if (!file)
 		return xvb_error_set(err, -ENOMEM, "out of memory");
-	ret = file_open_fd(opt, &st, err);
+	atomic_init(&file->sync_error, 0);
+	ret = file_open_alone(opt, &st, err);
 	if (ret < 0)
 		goto err_free;
 	file->fd = ret;
-	ret = file_lock(opt, file->fd, err);
-	if (ret)
-		goto err_close;
 	ret = file_info_fill(file, opt, &st, &logical, err);
 	if (ret)
 		goto err_close;

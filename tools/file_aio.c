@@ -14,7 +14,9 @@
  * wake-up that follows it are for nothing (340 instructions a request and
  * 1800 a sweep, on a ramdisk).  So after AIO_CALM such sweeps in a row the
  * engine is "quiet" and leaves the signal out.  Should a quiet sweep not be
- * complete at once, it is waited for, once, and twice as many calm sweeps are
+ * complete at once, the engine signals itself until the last request of it is
+ * ("mute"): it is looked for again and again, with AIO_MUTE_NS of sleep, while
+ * the owner sees everything else that happens.  Twice as many calm sweeps are
  * asked for the next time.
  */
 
@@ -36,6 +38,7 @@
 #define AIO_EVENTS	64
 #define AIO_CALM	64
 #define AIO_CALM_MAX	(1U << 24)
+#define AIO_MUTE_NS	100000
 #define AIO_FLAG_RESFD	1	/* IOCB_FLAG_RESFD of <linux/aio_abi.h> */
 
 /* What the kernel maps at io_context_t; fs/aio.c, unchanged since 2.6. */
@@ -63,6 +66,7 @@ struct xvb_fio {
 	uint64_t finished;		/* calls of done() */
 	bool quiet;			/* no eventfd for aio */
 	bool swept;			/* something was submitted */
+	unsigned int mute;		/* of inflight: nobody will signal */
 	unsigned int calm;		/* calm sweeps in a row */
 	unsigned int calm_needed;	/* to become quiet */
 	struct xvb_completions helped;
@@ -174,6 +178,12 @@ static inline struct xvb_fio_req *aio_req(struct iocb *iocb)
 	return container_of(iocb, struct xvb_fio_req, iocb);
 }
 
+static inline void aio_unmute(struct xvb_fio *fio, const struct iocb *iocb)
+{
+	if (fio->mute && !(iocb->u.c.flags & AIO_FLAG_RESFD))
+		fio->mute--;
+}
+
 static void aio_submit(struct xvb_fio *fio)
 {
 	unsigned int pos = 0;
@@ -190,6 +200,7 @@ static void aio_submit(struct xvb_fio *fio)
 			break;
 		} else if (ret != -EINTR) {
 			/* Refused: a helper finds out why. */
+			aio_unmute(fio, fio->batch[pos]);
 			aio_help(fio, aio_req(fio->batch[pos++]));
 		}
 	}
@@ -213,6 +224,7 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 	long res = event->res;
 
 	fio->submitted--;
+	aio_unmute(fio, event->obj);
 	if ((uint64_t)res == req->len) {
 		aio_finish(fio, req, 0);
 	} else if (res >= 0 || res == -EINVAL || res == -EAGAIN) {
@@ -227,20 +239,20 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 	}
 }
 
-/* At least @min events by system call. */
-static void aio_reap_syscall(struct xvb_fio *fio, long min)
+/* By system call: what is there, or the first that is within @ns. */
+static void aio_reap_syscall(struct xvb_fio *fio, long ns)
 {
 	struct io_event events[AIO_EVENTS];
-	struct timespec now = { 0, 0 };
+	struct timespec limit = { 0, ns };
 	int i, n;
 
 	do {
-		n = io_getevents(fio->ctx, min, AIO_EVENTS, events,
-				 min ? NULL : &now);
+		n = io_getevents(fio->ctx, limit.tv_nsec ? 1 : 0, AIO_EVENTS,
+				 events, &limit);
 		for (i = 0; i < n; i++)
 			aio_event(fio, &events[i]);
 		if (n > 0)
-			min = 0;
+			limit.tv_nsec = 0;
 	} while (n == AIO_EVENTS || n == -EINTR);
 }
 
@@ -291,12 +303,8 @@ static void aio_reap_ready(struct xvb_fio *fio)
 /* A quiet sweep is not complete: nobody would wake us up for the rest. */
 static void aio_end_quiet(struct xvb_fio *fio)
 {
-	while (fio->submitted || fio->nbatch) {
-		aio_submit(fio);
-		if (fio->submitted)
-			aio_reap_syscall(fio, 1);
-	}
 	fio->quiet = false;
+	fio->mute = fio->submitted + fio->nbatch;
 	fio->calm = 0;
 	if (fio->calm_needed < AIO_CALM_MAX)
 		fio->calm_needed *= 2;
@@ -314,6 +322,19 @@ static void aio_learn(struct xvb_fio *fio)
 	}
 	if (!fio->quiet && ++fio->calm >= fio->calm_needed)
 		fio->quiet = true;
+}
+
+/* What nobody signals: look for it, and see to it that we come back. */
+static void aio_reap_mute(struct xvb_fio *fio)
+{
+	uint64_t one = 1;
+
+	if (fio->submitted)
+		aio_reap_syscall(fio, AIO_MUTE_NS);
+	if (fio->nbatch)
+		aio_submit(fio);
+	if (fio->mute && write(fio->helped.eventfd, &one, sizeof(one)) < 0)
+		xvb_warn("signalling an eventfd: %s", strerror(errno));
 }
 
 /* Block until the eventfd says that something may be complete. */
@@ -334,11 +355,15 @@ static unsigned int aio_reap(struct xvb_fio *fio, bool wait)
 	aio_reap_ready(fio);
 	if (fio->swept)
 		aio_learn(fio);
+	if (fio->mute)
+		aio_reap_mute(fio);
 	while (wait && fio->inflight && fio->finished == before) {
 		/* Clear it first, then look, then sleep: nothing is missed. */
 		if (read(fio->helped.eventfd, &count, sizeof(count)) < 0)
 			count = 0;
 		aio_reap_ready(fio);
+		if (fio->mute)
+			aio_reap_mute(fio);
 		if (fio->finished == before)
 			aio_wait(fio);
 	}

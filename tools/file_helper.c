@@ -4,7 +4,11 @@
  *
  * A helper does one request at a time with ordinary system calls, which the
  * kernel completes before the process can die: safe on granted memory.  One
- * mutex for the list of a file; this is not the fast path.
+ * mutex for the lists of a file; this is not the fast path.
+ *
+ * Discard and write-zeroes can take long.  They have a list of their own, and
+ * one helper always stays free of them, so that a flush need not wait behind
+ * them; and while there are any, one helper is at it.
  */
 
 #include <errno.h>
@@ -27,12 +31,19 @@
 #define HELPER_ALIGN		4096
 #define HELPER_IOVS		64
 
-struct xvb_helpers {
-	struct xvb_file *file;
-	pthread_mutex_t lock;		/* first, last, stop; completion */
-	pthread_cond_t work;
+struct helper_list {
 	struct xvb_fio_req *first;
 	struct xvb_fio_req **last;
+};
+
+struct xvb_helpers {
+	struct xvb_file *file;
+	pthread_mutex_t lock;		/* lists, nr_slow, stop; completion */
+	pthread_cond_t work;
+	struct helper_list quick;
+	struct helper_list slow;
+	unsigned int nr_slow;		/* helpers that do a slow one */
+	unsigned int max_slow;
 	bool stop;
 	unsigned int nr;
 	struct helper {
@@ -136,9 +147,22 @@ static ssize_t helper_bounce(struct xvb_file *file, struct xvb_fio_req *req,
 	return ret;
 }
 
+/*
+ * The page cache forgets what it could not write, and that it said so: the
+ * next fdatasync() is fine.  The guest must not believe it.
+ */
 static int helper_sync(struct xvb_file *file)
 {
-	return fdatasync(file->fd) ? -errno : 0;
+	int lost = atomic_load(&file->sync_error), ret;
+
+	if (lost)
+		return lost;
+	ret = fdatasync(file->fd) ? -errno : 0;
+	if (ret && ret != -EINTR && !file->info.direct &&
+	    !atomic_exchange(&file->sync_error, ret))
+		xvb_err("flushing the disk: %s: written data is lost, every flush fails from now on: detach it and check it",
+			strerror(-ret));
+	return ret;
 }
 
 static int helper_rw(struct helper *h, struct xvb_fio_req *req)
@@ -271,18 +295,39 @@ static void helper_complete(struct xvb_helpers *set, struct xvb_fio_req *req)
 	pthread_mutex_unlock(&set->lock);
 }
 
-static struct xvb_fio_req *helpers_next(struct xvb_helpers *set)
+/* The oldest request of a list that one more helper may work on, or NULL. */
+static struct xvb_fio_req *helpers_take(struct xvb_helpers *set, bool *slow)
+{
+	struct helper_list *list;
+	struct xvb_fio_req *req;
+
+	*slow = set->slow.first &&
+		(!set->nr_slow || (!set->quick.first && set->nr_slow < set->max_slow));
+	list = *slow ? &set->slow : &set->quick;
+	req = list->first;
+	if (!req)
+		return NULL;
+	list->first = req->next;
+	if (!list->first)
+		list->last = &list->first;
+	if (*slow)
+		set->nr_slow++;
+	return req;
+}
+
+/* @slow: what kind the last one was, and the next one is. */
+static struct xvb_fio_req *helpers_next(struct xvb_helpers *set, bool *slow)
 {
 	struct xvb_fio_req *req;
 
 	pthread_mutex_lock(&set->lock);
-	while (!set->first && !set->stop)
+	if (*slow)
+		set->nr_slow--;
+	for (;;) {
+		req = helpers_take(set, slow);
+		if (req || set->stop)
+			break;
 		pthread_cond_wait(&set->work, &set->lock);
-	req = set->first;
-	if (req) {
-		set->first = req->next;
-		if (!set->first)
-			set->last = &set->first;
 	}
 	pthread_mutex_unlock(&set->lock);
 	return req;
@@ -292,9 +337,10 @@ static void *helper_main(void *arg)
 {
 	struct helper *h = arg;
 	struct xvb_fio_req *req;
+	bool slow = false;
 
 	for (;;) {
-		req = helpers_next(h->set);
+		req = helpers_next(h->set, &slow);
 		if (!req)
 			return NULL;
 		req->result = helper_do(h, req);
@@ -340,7 +386,9 @@ int xvb_helpers_start(struct xvb_file *file, unsigned int nr,
 	if (!set)
 		return -ENOMEM;
 	set->file = file;
-	set->last = &set->first;
+	set->quick.last = &set->quick.first;
+	set->slow.last = &set->slow.first;
+	set->max_slow = nr > 1 ? nr - 1 : 1;
 	pthread_mutex_init(&set->lock, NULL);
 	pthread_cond_init(&set->work, NULL);
 	for (; set->nr < nr; set->nr++) {
@@ -382,11 +430,14 @@ void xvb_helpers_sync(struct xvb_helpers *set)
 void xvb_helpers_queue(struct xvb_helpers *set, struct xvb_fio_req *req,
 		       struct xvb_completions *sink)
 {
+	bool slow = req->op == XVB_FIO_DISCARD || req->op == XVB_FIO_ZERO;
+	struct helper_list *list = slow ? &set->slow : &set->quick;
+
 	req->sink = sink;
 	req->next = NULL;
 	pthread_mutex_lock(&set->lock);
-	*set->last = req;
-	set->last = &req->next;
+	*list->last = req;
+	list->last = &req->next;
 	pthread_cond_signal(&set->work);
 	pthread_mutex_unlock(&set->lock);
 }

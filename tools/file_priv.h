@@ -22,12 +22,15 @@ struct xvb_helpers;
  * @fd: descriptor, with O_DIRECT when @info.direct
  * @len_mask: O_DIRECT: bits that must be 0 in the length of each iovec
  * @helpers: threads
+ * @sync_error: what was written is lost, for good: -errno of the first flush
+ *              that failed, or 0; only without O_DIRECT
  */
 struct xvb_file {
 	struct xvb_file_info info;
 	int fd;
 	uint32_t len_mask;
 	struct xvb_helpers *helpers;
+	atomic_int sync_error;
 };
 
 /**

@@ -46,6 +46,7 @@ struct xvb_completions;
  *              of the block device, 512 for a regular file
  * @no_direct: do not use O_DIRECT
  * @nr_helpers: helper threads; 0: a default
+ * @wait_ms: how long to wait for somebody else to let go of it
  */
 struct xvb_file_options {
 	const char *path;
@@ -53,6 +54,7 @@ struct xvb_file_options {
 	uint32_t block_size;
 	bool no_direct;
 	unsigned int nr_helpers;
+	unsigned int wait_ms;
 };
 
 /**
@@ -176,8 +178,9 @@ extern const struct xvb_fio_ops xvb_fio_aio;
  *
  * A writer excludes every other xen-virtio user of the same file, a reader
  * excludes writers; a block device that is open for writing is claimed
- * exclusively (not mounted, not in use by the kernel).  Starts the helper
- * threads.
+ * exclusively (not mounted, not in use by the kernel).  The image of a loop
+ * device is refused, to a reader only when the loop device can be written.
+ * Starts the helper threads.  May block for @opt->wait_ms.
  *
  * Return: 0 or -errno.
  */

@@ -40,14 +40,15 @@ enum xvb_ipc_type {
  * @type:	what it says
  * @ref:	grant reference of the interface page
  * @port:	the guest's port
- * @reserved:	zero
+ * @seq:	number of the last CONNECT or DISCONNECT that was sent, or, in
+ *		an answer, obeyed: an answer to an earlier one does not count
  * @text:	one line, or ""
  */
 struct xvb_ipc {
 	uint32_t type;
 	uint32_t ref;
 	uint32_t port;
-	uint32_t reserved;
+	uint32_t seq;
 	char text[XVB_ERROR_SIZE];
 };
 

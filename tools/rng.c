@@ -30,7 +30,6 @@
 #define RNG_NS		1000000000ULL
 
 struct rng_queue {
-	int timer;
 	uint64_t tokens;	/* bytes that may be given now */
 	uint64_t filled;	/* when tokens was right, ns */
 	struct iovec iov[RNG_IOV_MAX];
@@ -39,6 +38,7 @@ struct rng_queue {
 struct rng_dev {
 	struct xvb_device dev;
 	uint64_t max_rate;	/* bytes per second, 0: no limit */
+	int timer;		/* with a limit only, else -1 */
 	struct xvb_ratelimit failed;
 };
 
@@ -78,14 +78,14 @@ static uint64_t rng_tokens(struct rng_dev *rng, struct rng_queue *rq)
 }
 
 /* Come back when a request, or half a second's worth, can be given. */
-static void rng_wait(struct rng_dev *rng, struct rng_queue *rq)
+static void rng_wait(struct rng_dev *rng)
 {
 	uint64_t ns = MIN(RNG_REQUEST * RNG_NS / rng->max_rate, RNG_NS / 2);
 	struct itimerspec when = {
 		.it_value.tv_nsec = ns ? ns : 1,
 	};
 
-	timerfd_settime(rq->timer, 0, &when, NULL);
+	timerfd_settime(rng->timer, 0, &when, NULL);
 }
 
 /* Fill the writable part up to @max bytes.  Returns how many it were. */
@@ -148,7 +148,7 @@ static int rng_queue_run(struct xvb_queue *q)
 	do {
 		ret = rng_request(q);
 		if (ret == -EAGAIN) {
-			rng_wait(to_rng(q->dev), q->priv);
+			rng_wait(to_rng(q->dev));
 			return 0;
 		}
 		if (++n == RNG_SWEEP)
@@ -162,10 +162,10 @@ static int rng_queue_run(struct xvb_queue *q)
 
 static unsigned int rng_queue_fds(struct xvb_queue *q, int *fds)
 {
-	struct rng_queue *rq = q->priv;
+	struct rng_dev *rng = to_rng(q->dev);
 
-	fds[0] = rq->timer;
-	return to_rng(q->dev)->max_rate ? 1 : 0;
+	fds[0] = rng->timer;
+	return rng->timer >= 0 ? 1 : 0;
 }
 
 static void rng_queue_drain(struct xvb_queue *q)
@@ -178,19 +178,10 @@ static int rng_queue_start(struct xvb_queue *q, struct xvb_error *err)
 {
 	struct rng_dev *rng = to_rng(q->dev);
 	struct rng_queue *rq;
-	int ret;
 
 	rq = calloc(1, sizeof(*rq));
 	if (!rq)
 		return xvb_error_set(err, -ENOMEM, "out of memory");
-	rq->timer = timerfd_create(CLOCK_MONOTONIC,
-				   TFD_CLOEXEC | TFD_NONBLOCK);
-	if (rq->timer < 0) {
-		ret = xvb_error_set(err, -errno, "making a timer: %s",
-				    strerror(errno));
-		free(rq);
-		return ret;
-	}
 	rq->filled = rng_now();
 	rq->tokens = MIN(rng->max_rate, (uint64_t)RNG_REQUEST);
 	q->priv = rq;
@@ -199,10 +190,7 @@ static int rng_queue_start(struct xvb_queue *q, struct xvb_error *err)
 
 static void rng_queue_stop(struct xvb_queue *q)
 {
-	struct rng_queue *rq = q->priv;
-
-	close(rq->timer);
-	free(rq);
+	free(q->priv);
 	q->priv = NULL;
 }
 
@@ -229,19 +217,35 @@ static int rng_create(struct xvb_params *params, struct xvb_device **dev,
 		return xvb_error_set(err, -ENOMEM, "out of memory");
 	ret = xvb_params_u64(params, "max_rate", 1, RNG_MAX_RATE,
 			     &rng->max_rate, err);
-	if (ret) {
-		free(rng);
-		return ret;
+	if (ret)
+		goto err_free;
+	rng->timer = -1;
+	if (rng->max_rate) {
+		rng->timer = timerfd_create(CLOCK_MONOTONIC,
+					    TFD_CLOEXEC | TFD_NONBLOCK);
+		if (rng->timer < 0) {
+			ret = xvb_error_set(err, -errno, "making a timer: %s",
+					    strerror(errno));
+			goto err_free;
+		}
 	}
 	rng->dev.nr_queues = 1;
 	rng->dev.queue_size = RNG_QUEUE_SIZE;
 	*dev = &rng->dev;
 	return 0;
+
+err_free:
+	free(rng);
+	return ret;
 }
 
 static void rng_destroy(struct xvb_device *dev)
 {
-	free(to_rng(dev));
+	struct rng_dev *rng = to_rng(dev);
+
+	if (rng->timer >= 0)
+		close(rng->timer);
+	free(rng);
 }
 
 const struct xvb_device_ops xvb_rng_ops = {

@@ -50,6 +50,13 @@ static const char * const refused[] = {
 	"mremap", "open", "openat", "newfstatat", "statx", "readlink",
 	"sched_getaffinity", "sysinfo", "prctl", "fcntl", "mlock",
 	"get_mempolicy", "uname",
+	/*
+	 * On a window these drop grants under I/O in flight, and MADV_DOFORK
+	 * can take the kernel down at the next fork.  What free(3) and the
+	 * exit of a thread use them for is an optimisation, and arenas that
+	 * would need mprotect are not made (worker.c).
+	 */
+	"madvise", "mprotect",
 };
 
 static const uint32_t ioctls[] = {
@@ -62,12 +69,6 @@ static const uint32_t ioctls[] = {
 	BLKDISCARD,
 	BLKZEROOUT,
 };
-
-/*
- * MADV_DOFORK on a grant mapping can take the kernel down at the next fork,
- * so of madvise there is only what free(3) and thread exit use.
- */
-static const int advices[] = { MADV_DONTNEED, MADV_FREE };
 
 int xvb_sandbox_prepare(const struct xvb_sandbox *sb, struct xvb_error *err)
 {
@@ -158,22 +159,8 @@ static int filter_ioctls(scmp_filter_ctx ctx)
 
 static int filter_memory(scmp_filter_ctx ctx)
 {
-	size_t i;
-	int ret;
-
-	ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	/* malloc(3) grows the arenas of threads with it. */
-	if (!ret)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect),
-				       1, SCMP_A2(SCMP_CMP_MASKED_EQ,
-						  PROT_EXEC, 0));
-	for (i = 0; i < ARRAY_SIZE(advices) && !ret; i++)
-		ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(madvise),
-				       1, SCMP_A2(SCMP_CMP_MASKED_EQ,
-						  0xffffffff,
-						  (scmp_datum_t)advices[i]));
-	return ret;
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
 static int filter(struct xvb_error *err)

@@ -198,6 +198,34 @@ const char *xvb_state_name(unsigned int state)
 	return names[state];
 }
 
+int xvb_store_attach_id(struct xvb_store *st, const struct xvb_devname *name,
+			char id[XVB_ATTACH_ID_SIZE])
+{
+	char dir[XVB_STORE_PATH_MAX];
+	char *text;
+	int err;
+
+	id[0] = '\0';
+	xvb_dir_path(name, XVB_DIR_PRIVATE, dir);
+	err = xvb_store_read(st, dir, XVB_NODE_ATTACH_ID, &text);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	snprintf(id, XVB_ATTACH_ID_SIZE, "%s", text);
+	free(text);
+	return 0;
+}
+
+int xvb_store_check_id(struct xvb_store *st, const struct xvb_devname *name,
+		       const char *id)
+{
+	char found[XVB_ATTACH_ID_SIZE];
+	int err = xvb_store_attach_id(st, name, found);
+
+	if (err)
+		return err;
+	return strcmp(found, id) ? -ECANCELED : 0;
+}
+
 static int remove_dirs(struct xvb_store *st, const struct xvb_devname *name)
 {
 	char path[XVB_STORE_PATH_MAX];
@@ -206,7 +234,8 @@ static int remove_dirs(struct xvb_store *st, const struct xvb_devname *name)
 	/* device/virtio, but not device, which is the toolstack's */
 	xvb_dir_path(name, XVB_DIR_FRONTEND, path);
 	err = xvb_store_prune(st, path, 1);
-	if (err)
+	/* In a driver domain it is not ours to remove: the rest is. */
+	if (err && err != -EACCES && err != -EPERM)
 		return err;
 	/* backend/virtio/<fe> and backend/virtio, but not backend */
 	xvb_dir_path(name, XVB_DIR_BACKEND, path);
@@ -218,7 +247,7 @@ static int remove_dirs(struct xvb_store *st, const struct xvb_devname *name)
 }
 
 int xvb_store_remove_device(struct xvb_store *st,
-			    const struct xvb_devname *name)
+			    const struct xvb_devname *name, const char *id)
 {
 	unsigned int i;
 	int err, end;
@@ -227,7 +256,9 @@ int xvb_store_remove_device(struct xvb_store *st,
 		err = st->ops->begin(st);
 		if (err)
 			return err;
-		err = remove_dirs(st, name);
+		err = id ? xvb_store_check_id(st, name, id) : 0;
+		if (!err)
+			err = remove_dirs(st, name);
 		end = st->ops->end(st, err != 0);
 		if (err || end != -EAGAIN)
 			return err ? err : end;

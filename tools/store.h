@@ -30,6 +30,7 @@
  */
 #define XVB_NODE_ERROR		"error"
 #define XVB_NODE_ATTACH_ID	"attach-id"
+#define XVB_ATTACH_ID_SIZE	24
 
 struct xvb_store;
 
@@ -47,7 +48,8 @@ struct xvb_store;
  * @unwatch:	takes that back
  * @begin:	starts a transaction
  * @end:	ends it, with effect unless @abort
- * @domain_alive: 1 when the domain exists and is not dying, 0 when not
+ * @domain_alive: 1 when the domain exists and is not dying, 0 when not;
+ *		-EACCES or -EPERM in a domain that may not ask
  */
 struct xvb_store_ops {
 	int (*read)(struct xvb_store *st, const char *path, char **value);
@@ -211,17 +213,40 @@ enum xvb_state {
 const char *xvb_state_name(unsigned int state);
 
 /**
+ * xvb_store_attach_id() - what tells a device from others of its name
+ * @st:		the store
+ * @name:	the device
+ * @id:		what is in xenstore now; "" when there is nothing
+ *
+ * Return: 0 or -errno; that there is none is no error.
+ */
+int xvb_store_attach_id(struct xvb_store *st, const struct xvb_devname *name,
+			char id[XVB_ATTACH_ID_SIZE]);
+
+/**
+ * xvb_store_check_id() - whether a device is still the same one
+ * @st:		the store, within a transaction
+ * @name:	the device
+ * @id:		what xvb_store_attach_id() gave before
+ *
+ * Return: 0, -ECANCELED when it is another one, or -errno.
+ */
+int xvb_store_check_id(struct xvb_store *st, const struct xvb_devname *name,
+		       const char *id);
+
+/**
  * xvb_store_remove_device() - remove a device's three directories
  * @st:		the store
  * @name:	the device
+ * @id:		from xvb_store_attach_id(), or NULL: whichever has the name
  *
  * Does it in one transaction, repeated while it collides, and removes parents
  * that are empty afterwards.
  *
- * Return: 0 or -errno.
+ * Return: 0, -ECANCELED when another device has the name, or -errno.
  */
 int xvb_store_remove_device(struct xvb_store *st,
-			    const struct xvb_devname *name);
+			    const struct xvb_devname *name, const char *id);
 
 /**
  * xvb_parse_u32() - read a decimal number strictly

@@ -24,6 +24,7 @@
 
 #define MAX_EVENTS	32
 #define EVENTS_AT_ONCE	4096
+#define LOG_READS	64
 
 /* Opening a disk may take long, as may I/O that was started. */
 #define START_MS	30000
@@ -102,8 +103,16 @@ static int line_priority(const char *line)
 	return LOG_INFO;
 }
 
-/* What was written to the pipe of the log, whole lines of it. */
-static void forward_log(int fd)
+/* A worker in the hands of its guest does not clean what it writes. */
+static void clean(char *line)
+{
+	for (; *line; line++)
+		if ((unsigned char)*line < ' ' || *line == 0x7f)
+			*line = '?';
+}
+
+/* Whole lines of the log's pipe.  Returns false when it was empty. */
+static bool forward_log(int fd)
 {
 	static char buf[8192];
 	static size_t len;
@@ -112,7 +121,7 @@ static void forward_log(int fd)
 
 	n = read(fd, buf + len, sizeof(buf) - 1 - len);
 	if (n <= 0)
-		return;
+		return false;
 	len += (size_t)n;
 	buf[len] = '\0';
 	for (;;) {
@@ -120,6 +129,7 @@ static void forward_log(int fd)
 		if (!end)
 			break;
 		*end = '\0';
+		clean(line);
 		syslog(line_priority(line), "%s", line);
 		line = end + 1;
 	}
@@ -128,6 +138,7 @@ static void forward_log(int fd)
 	/* No line of ours is that long. */
 	if (len > sizeof(buf) / 2)
 		len = 0;
+	return true;
 }
 
 static void dispatch(struct supervisor *s, void *ptr)
@@ -261,6 +272,7 @@ int xvb_supervisor_run(const struct xvb_supervisor_config *cfg,
 		       struct xvb_error *err)
 {
 	struct supervisor s = { .cfg = cfg, .epfd = -1, .sigfd = -1 };
+	unsigned int i;
 	int ret;
 
 	ret = set_up(&s, err);
@@ -273,7 +285,9 @@ int xvb_supervisor_run(const struct xvb_supervisor_config *cfg,
 				      strerror(-ret));
 	}
 	if (cfg->syslog_fd >= 0)
-		forward_log(cfg->syslog_fd);
+		/* All that was said; but a worker must not keep us here. */
+		for (i = 0; i < LOG_READS && forward_log(cfg->syslog_fd); i++)
+			;
 	xvb_xenbus_free(&s.bus);
 	xvb_xs_close(s.xs);
 	if (s.sigfd >= 0)

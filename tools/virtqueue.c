@@ -33,9 +33,12 @@
 
 /* The state of one walk along a chain. */
 struct vq_walk {
-	struct xvb_chain *chain;
-	uint64_t total;
-	bool writable;		/* a device-writable descriptor was seen */
+	unsigned int head;
+	struct iovec *iov;	/* where the next one goes */
+	struct iovec *end;
+	struct iovec *in;	/* the first writable one, once there was one */
+	uint64_t total;		/* bytes; at most 2^11 times 2^32 */
+	uint64_t out;		/* of them before @in */
 };
 
 void xvb_vq_init(struct xvb_vq *vq, struct xvb_memory *mem)
@@ -295,41 +298,34 @@ static int vq_fetch(struct xvb_vq *vq)
 
 /* Translate one descriptor into the chain. */
 static inline int walk_add(struct xvb_vq *vq, struct vq_walk *w,
-			   const struct vring_desc *d)
+			   const struct vring_desc *d, uint16_t flags)
 {
-	struct xvb_chain *chain = w->chain;
 	uint32_t len = le32toh(d->len);
 	uint64_t addr = le64toh(d->addr);
-	unsigned int n = chain->nout + chain->nin;
 	void *ptr;
 
-	if (le16toh(d->flags) & VRING_DESC_F_WRITE)
-		w->writable = true;
-	else if (unlikely(w->writable))
+	if (flags & VRING_DESC_F_WRITE) {
+		if (!w->in) {
+			w->in = w->iov;
+			w->out = w->total;
+		}
+	} else if (unlikely(w->in)) {
 		return xvb_vq_break(vq, "head %u: a readable descriptor after a writable one",
-				    chain->id);
+				    w->head);
+	}
 	if (unlikely(!len))
 		return 0;
-	w->total += len;
-	if (unlikely(w->total > UINT32_MAX))
-		return xvb_vq_break(vq, "head %u: the chain has more than 2^32 bytes",
-				    chain->id);
-	if (unlikely(n >= chain->iov_max))
-		return xvb_vq_break(vq, "head %u: the chain has more than the %u segments of this device",
-				    chain->id, chain->iov_max);
+	if (unlikely(w->iov == w->end))
+		return xvb_vq_break(vq, "head %u: the chain has more segments than this device takes",
+				    w->head);
 	ptr = xvb_memory_get(vq->mem, &vq->data_hint, addr, len);
 	if (unlikely(!ptr))
 		return xvb_vq_break(vq, "head %u: %u bytes at %#llx are not inside one window",
-				    chain->id, len, (unsigned long long)addr);
-	chain->iov[n].iov_base = ptr;
-	chain->iov[n].iov_len = len;
-	if (w->writable) {
-		chain->nin++;
-		chain->in_len += len;
-	} else {
-		chain->nout++;
-		chain->out_len += len;
-	}
+				    w->head, len, (unsigned long long)addr);
+	w->total += len;
+	w->iov->iov_base = ptr;
+	w->iov->iov_len = len;
+	w->iov++;
 	return 0;
 }
 
@@ -343,18 +339,18 @@ static int walk_table(struct xvb_vq *vq, struct vq_walk *w,
 
 	if (unlikely(!vq->indirect_ok))
 		return xvb_vq_break(vq, "head %u: indirect descriptors were not negotiated",
-				    w->chain->id);
+				    w->head);
 	if (unlikely(le16toh(d->flags) & VRING_DESC_F_NEXT))
 		return xvb_vq_break(vq, "head %u: an indirect descriptor with a next one",
-				    w->chain->id);
+				    w->head);
 	if (unlikely(!len || len % VQ_DESC_BYTES ||
 		     len > XVB_VQ_MAX_SIZE * VQ_DESC_BYTES))
 		return xvb_vq_break(vq, "head %u: an indirect table of %u bytes",
-				    w->chain->id, len);
+				    w->head, len);
 	table = xvb_memory_get(vq->mem, &vq->ring_hint, addr, len);
 	if (unlikely(!table))
 		return xvb_vq_break(vq, "head %u: an indirect table of %u bytes at %#llx is not inside one window",
-				    w->chain->id, len,
+				    w->head, len,
 				    (unsigned long long)addr);
 	vq_copy(vq->table, table, len);
 	return len / VQ_DESC_BYTES;
@@ -374,16 +370,16 @@ static int walk_indirect(struct xvb_vq *vq, struct vq_walk *w,
 	do {
 		if (unlikely(i >= num))
 			return xvb_vq_break(vq, "head %u: next %u in a table of %u entries",
-					    w->chain->id, i, num);
+					    w->head, i, num);
 		if (unlikely(links++ >= num))
 			return xvb_vq_break(vq, "head %u: a loop in an indirect table",
-					    w->chain->id);
+					    w->head);
 		d = &vq->table[i];
 		flags = le16toh(d->flags);
 		if (unlikely(flags & VRING_DESC_F_INDIRECT))
 			return xvb_vq_break(vq, "head %u: an indirect table in an indirect table",
-					    w->chain->id);
-		ret = walk_add(vq, w, d);
+					    w->head);
+		ret = walk_add(vq, w, d, flags);
 		if (unlikely(ret))
 			return ret;
 		i = le16toh(d->next);
@@ -393,7 +389,7 @@ static int walk_indirect(struct xvb_vq *vq, struct vq_walk *w,
 
 static int walk_chain(struct xvb_vq *vq, struct vq_walk *w)
 {
-	unsigned int i = w->chain->id, links = 0;
+	unsigned int i = w->head, links = 0;
 	struct vring_desc d;
 	uint16_t flags;
 	int ret;
@@ -401,19 +397,38 @@ static int walk_chain(struct xvb_vq *vq, struct vq_walk *w)
 	do {
 		if (unlikely(i >= vq->size))
 			return xvb_vq_break(vq, "head %u: next %u in a queue of %u entries",
-					    w->chain->id, i, vq->size);
+					    w->head, i, vq->size);
 		if (unlikely(links++ >= vq->size))
 			return xvb_vq_break(vq, "head %u: a loop in the descriptors",
-					    w->chain->id);
+					    w->head);
 		vq_copy(&d, &vq->desc[i], sizeof(d));
 		flags = le16toh(d.flags);
 		if (flags & VRING_DESC_F_INDIRECT)
 			return walk_indirect(vq, w, &d);
-		ret = walk_add(vq, w, &d);
+		ret = walk_add(vq, w, &d, flags);
 		if (unlikely(ret))
 			return ret;
 		i = le16toh(d.next);
 	} while (flags & VRING_DESC_F_NEXT);
+	return 0;
+}
+
+/* The result of a walk, for the device. */
+static int walk_finish(struct xvb_vq *vq, struct vq_walk *w,
+		       struct xvb_chain *chain)
+{
+	if (unlikely(w->total > UINT32_MAX))
+		return xvb_vq_break(vq, "head %u: the chain has more than 2^32 bytes",
+				    w->head);
+	if (!w->in) {
+		w->in = w->iov;
+		w->out = w->total;
+	}
+	chain->id = w->head;
+	chain->nout = w->in - chain->iov;
+	chain->nin = w->iov - w->in;
+	chain->out_len = w->out;
+	chain->in_len = w->total - w->out;
 	return 0;
 }
 
@@ -433,7 +448,7 @@ static void inflight_take(struct xvb_vq *vq, uint16_t id)
 
 int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 {
-	struct vq_walk w = { .chain = chain };
+	struct vq_walk w = { 0 };
 	uint16_t head;
 	int ret;
 
@@ -456,12 +471,12 @@ int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 		     vq->size))
 		return xvb_vq_break(vq, "more heads in flight than the %u entries of the queue",
 				    vq->size);
-	chain->id = head;
-	chain->nout = 0;
-	chain->nin = 0;
-	chain->out_len = 0;
-	chain->in_len = 0;
+	w.head = head;
+	w.iov = chain->iov;
+	w.end = chain->iov + chain->iov_max;
 	ret = walk_chain(vq, &w);
+	if (!ret)
+		ret = walk_finish(vq, &w, chain);
 	if (unlikely(ret))
 		return ret;
 	vq->taken[head / VQ_BITS] |= 1ULL << (head % VQ_BITS);

@@ -11,6 +11,8 @@
  */
 
 #include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,11 +52,15 @@ struct worker {
 	bool masked;		/* an event was read and not unmasked yet */
 	bool busy;		/* the ring was left with messages on it */
 	bool stop;
+	uint32_t seq;		/* of the supervisor's last request */
+	pthread_mutex_t limit_lock;
+	struct xvb_ratelimit limit;	/* of broken queues; @limit_lock */
+	struct xvb_ratelimit link_limit; /* of connections */
 };
 
 static void tell(struct worker *w, uint32_t type, const char *text)
 {
-	struct xvb_ipc msg = { .type = type };
+	struct xvb_ipc msg = { .type = type, .seq = w->seq };
 
 	snprintf(msg.text, sizeof(msg.text), "%s", text ? text : "");
 	/* Blocks only while the supervisor does: it is what we wait for. */
@@ -127,8 +133,13 @@ static void host_notify(void *ctx, unsigned int queue)
 static void host_broken(void *ctx, unsigned int queue, const char *reason)
 {
 	struct worker *w = ctx;
+	bool say;
 
-	xvb_err("queue %u is broken: %s", queue, reason);
+	pthread_mutex_lock(&w->limit_lock);
+	say = xvb_ratelimit(&w->limit);
+	pthread_mutex_unlock(&w->limit_lock);
+	if (say)
+		xvb_err("queue %u is broken: %s", queue, reason);
 	xvb_transport_queue_broken(&w->transport);
 }
 
@@ -227,7 +238,8 @@ static void connect_guest(struct worker *w, const struct xvb_ipc *msg)
 		return;
 	}
 	xvb_transport_connect(&w->transport, w->intf, w->data);
-	xvb_info("connected");
+	if (xvb_ratelimit(&w->link_limit))
+		xvb_info("connected");
 	tell(w, XVB_IPC_CONNECTED, NULL);
 	w->busy = true;
 }
@@ -270,13 +282,15 @@ static void obey(struct worker *w)
 		w->stop = true;
 		return;
 	}
+	w->seq = msg.seq;
 	switch (msg.type) {
 	case XVB_IPC_CONNECT:
 		connect_guest(w, &msg);
 		break;
 	case XVB_IPC_DISCONNECT:
 		disconnect(w);
-		xvb_info("disconnected");
+		if (xvb_ratelimit(&w->link_limit))
+			xvb_info("disconnected");
 		tell(w, XVB_IPC_DISCONNECTED, NULL);
 		break;
 	case XVB_IPC_STOP:
@@ -384,6 +398,11 @@ static int set_up(struct worker *w, struct xvb_error *err)
 	struct xvb_sandbox sandbox = w->cfg->sandbox;
 	int ret;
 
+	/*
+	 * More arenas would need mprotect to grow, which the sandbox does
+	 * not allow; nothing that is fast allocates.
+	 */
+	mallopt(M_ARENA_MAX, 1);
 	ret = xvb_sandbox_prepare(&sandbox, err);
 	if (ret)
 		return ret;
@@ -443,6 +462,8 @@ int xvb_worker_main(const struct xvb_worker_config *cfg)
 	w->cfg = cfg;
 	w->epfd = -1;
 	w->wakefd = -1;
+	w->link_limit.burst = 20;
+	pthread_mutex_init(&w->limit_lock, NULL);
 	snprintf(name, sizeof(name), "xvd%u-%u", cfg->fe, cfg->devid);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	ret = set_up(w, &error);

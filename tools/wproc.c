@@ -30,6 +30,7 @@ struct wproc {
 	struct xvb_xdev *dev;
 	pid_t pid;
 	int sock;
+	uint32_t seq;			/* of the last CONNECT or DISCONNECT */
 	char why[XVB_ERROR_SIZE];	/* from XVB_IPC_FAILED, or "" */
 };
 
@@ -138,7 +139,8 @@ static void be_worker(struct xvb_xdev *dev, struct xvb_params *params, int sock)
 	default_signals();
 	if (close_others(sock, config->log_fd))
 		_exit(1);
-	snprintf(ident, sizeof(ident), "domain %u device %u", cfg.fe,
+	snprintf(ident, sizeof(ident), "%sdomain %u device %u",
+		 config->syslog_fd < 0 ? "xen-virtiod: " : "", cfg.fe,
 		 cfg.devid);
 	xvb_log_setup(config->log_fd, config->log_level, ident);
 	/* Not exit(3): what the parent had buffered is the parent's. */
@@ -224,10 +226,12 @@ static int tell(struct xvb_xdev *dev, const struct xvb_ipc *msg)
 
 static int wproc_connect(struct xvb_xdev *dev, uint32_t ring_ref, uint32_t port)
 {
+	struct wproc *p = dev->worker;
 	struct xvb_ipc msg = {
 		.type = XVB_IPC_CONNECT,
 		.ref = ring_ref,
 		.port = port,
+		.seq = ++p->seq,
 	};
 
 	return tell(dev, &msg);
@@ -242,9 +246,14 @@ static void wproc_kill(struct xvb_xdev *dev)
 
 static void tell_or_kill(struct xvb_xdev *dev, uint32_t type)
 {
+	struct wproc *p = dev->worker;
 	struct xvb_ipc msg = { .type = type };
-	int err = tell(dev, &msg);
+	int err;
 
+	if (type == XVB_IPC_DISCONNECT)
+		p->seq++;
+	msg.seq = p->seq;
+	err = tell(dev, &msg);
 	/* EPIPE: it is dead already, and will be reaped. */
 	if (err && err != -EPIPE && err != -ECONNRESET)
 		wproc_kill(dev);
@@ -279,6 +288,10 @@ static void clean(char *text, size_t size)
 static void handle(struct wproc *p, struct xvb_ipc *msg)
 {
 	clean(msg->text, sizeof(msg->text));
+	/* It said this before it heard what was asked last. */
+	if ((msg->type == XVB_IPC_CONNECTED ||
+	     msg->type == XVB_IPC_DISCONNECTED) && msg->seq != p->seq)
+		return;
 	switch (msg->type) {
 	case XVB_IPC_READY:
 		xvb_xdev_ready(p->dev);
@@ -362,6 +375,11 @@ static void reap(pid_t pid, int status)
 	take_messages(p);
 	dev = p->dev;
 	dev->worker = NULL;
+	/*
+	 * Closing it is not enough: a worker that was forked meanwhile may
+	 * still have a copy, and epoll would go on to hand out @p.
+	 */
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, p->sock, NULL);
 	close(p->sock);
 	xvb_xdev_ended(dev, how_it_ended(p, status, buf, sizeof(buf)));
 	free(p);

@@ -27,6 +27,7 @@
 
 #include <xen/io/virtioif.h>
 
+#include "util.h"
 #include "xenbus.h"
 
 #define TX_ATTEMPTS	64
@@ -59,12 +60,41 @@ static void set_phase(struct xvb_xdev *dev, enum xvb_phase phase,
 	dev->dirty = true;
 }
 
+/* What is to be written in one transaction. */
+struct update {
+	unsigned int state;		/* 0: as it is */
+	const struct node *nodes;
+	unsigned int nr_nodes;
+	const char *error;		/* NULL: as it is, "": none */
+};
+
 /*
- * Writes nodes and the state, unless the directory is gone or the toolstack
- * has put a state there that we have not seen.
+ * Closed means that the file is closed, too: only then it may answer a wish
+ * of the toolstack that we have not seen.
  */
-static int write_once(struct xvb_xdev *dev, unsigned int state,
-		      const struct node *nodes, unsigned int count)
+static bool may_write(const struct xvb_xdev *dev, unsigned int state,
+		      unsigned int found)
+{
+	if (!state || found == dev->state || found != XVB_STATE_CLOSING)
+		return true;
+	return state == XVB_STATE_CLOSED && dev->phase == XVB_PHASE_IDLE;
+}
+
+static int write_error(struct xvb_xdev *dev, const char *text)
+{
+	struct xvb_store *st = dev->bus->store;
+	char dir[XVB_STORE_PATH_MAX], path[XVB_STORE_PATH_MAX + 8];
+
+	xvb_dir_path(&dev->name, XVB_DIR_PRIVATE, dir);
+	snprintf(path, sizeof(path), "%s/" XVB_NODE_ERROR, dir);
+	return *text ? st->ops->write(st, path, text) : st->ops->rm(st, path);
+}
+
+/*
+ * Writes what is to be written, unless the directory is gone or another
+ * device's now, or the toolstack has put a state there that we have not seen.
+ */
+static int write_once(struct xvb_xdev *dev, const struct update *up)
 {
 	struct xvb_store *st = dev->bus->store;
 	char dir[XVB_STORE_PATH_MAX];
@@ -74,43 +104,46 @@ static int write_once(struct xvb_xdev *dev, unsigned int state,
 
 	xvb_dir_path(&dev->name, XVB_DIR_BACKEND, dir);
 	err = xvb_store_read_uint(st, dir, "state", UINT32_MAX, &found);
-	if (err)
-		return err;
-	if (found != dev->state && found == XVB_STATE_CLOSING &&
-	    state != XVB_STATE_CLOSED)
-		return -ECANCELED;
-	for (i = 0; i < count; i++) {
-		err = xvb_store_write(st, dir, nodes[i].name, "%s",
-				      nodes[i].value);
-		if (err)
-			return err;
-	}
-	return xvb_store_write(st, dir, "state", "%u", state);
+	if (!err)
+		err = xvb_store_check_id(st, &dev->name, dev->attach_id);
+	if (err == -ECANCELED)
+		dev->recheck = true;
+	if (!err && !may_write(dev, up->state, found))
+		err = -ECANCELED;
+	if (!err && up->error)
+		err = write_error(dev, up->error);
+	for (i = 0; i < up->nr_nodes && !err; i++)
+		err = xvb_store_write(st, dir, up->nodes[i].name, "%s",
+				      up->nodes[i].value);
+	if (!err && up->state)
+		err = xvb_store_write(st, dir, "state", "%u", up->state);
+	return err;
 }
 
-static int switch_state(struct xvb_xdev *dev, unsigned int state,
-			const struct node *nodes, unsigned int count)
+static int write_update(struct xvb_xdev *dev, const struct update *up)
 {
 	struct xvb_store *st = dev->bus->store;
+	int err = -EAGAIN, end;
 	unsigned int i;
-	int err, end;
 
 	for (i = 0; i < TX_ATTEMPTS; i++) {
 		err = st->ops->begin(st);
 		if (err)
 			break;
-		err = write_once(dev, state, nodes, count);
+		err = write_once(dev, up);
 		end = st->ops->end(st, err != 0);
 		if (!err)
 			err = end;
 		if (err != -EAGAIN)
 			break;
 	}
-	if (!err) {
-		xvb_xdev_log(dev, XVB_LOG_DEBUG, "backend state %s", xvb_state_name(state));
-		dev->state = state;
-		return 0;
+	if (!err && up->state) {
+		xvb_xdev_log(dev, XVB_LOG_DEBUG, "backend state %s",
+			     xvb_state_name(up->state));
+		dev->state = up->state;
 	}
+	if (!err)
+		return 0;
 	/* Removed or changed by the toolstack: the next look will tell. */
 	dev->dirty = true;
 	if (err != -ENOENT && err != -ECANCELED)
@@ -118,36 +151,31 @@ static int switch_state(struct xvb_xdev *dev, unsigned int state,
 	return err;
 }
 
-static int set_error(struct xvb_xdev *dev, const char *text)
+static int switch_state(struct xvb_xdev *dev, unsigned int state)
 {
-	struct xvb_store *st = dev->bus->store;
-	char back[XVB_STORE_PATH_MAX], dir[XVB_STORE_PATH_MAX];
-	char path[XVB_STORE_PATH_MAX + 8];
-	unsigned int i;
-	int err, end;
+	const struct update up = { .state = state };
 
-	xvb_dir_path(&dev->name, XVB_DIR_BACKEND, back);
-	xvb_dir_path(&dev->name, XVB_DIR_PRIVATE, dir);
-	snprintf(path, sizeof(path), "%s/" XVB_NODE_ERROR, dir);
-	for (i = 0; i < TX_ATTEMPTS; i++) {
-		err = st->ops->begin(st);
-		if (err)
-			return err;
-		err = xvb_store_exists(st, back);
-		if (err > 0)
-			err = text ? st->ops->write(st, path, text) :
-				     st->ops->rm(st, path);
-		end = st->ops->end(st, err != 0);
-		if (err || end != -EAGAIN)
-			return err ? err : end;
-	}
-	return -EAGAIN;
+	return write_update(dev, &up);
 }
 
-static void report(struct xvb_xdev *dev, const char *why)
+static void clear_error(struct xvb_xdev *dev)
 {
-	xvb_xdev_log(dev, XVB_LOG_ERROR, "%s", why);
-	set_error(dev, why);
+	const struct update up = { .error = "" };
+
+	write_update(dev, &up);
+}
+
+/*
+ * The error and the state that goes with it (0: none) appear at once: who
+ * sees the error may remove the device.
+ */
+static void fail(struct xvb_xdev *dev, unsigned int state, const char *why)
+{
+	const struct update up = { .state = state, .error = why };
+
+	if (xvb_ratelimit(&dev->limit))
+		xvb_xdev_log(dev, XVB_LOG_ERROR, "%s", why);
+	write_update(dev, &up);
 }
 
 /* Looking at a device */
@@ -167,23 +195,23 @@ static unsigned int read_fe_state(struct xvb_xdev *dev)
 bool xvb_xdev_domain_gone(const struct xvb_xdev *dev)
 {
 	struct xvb_store *st = dev->bus->store;
-
-	/* An error is no answer: then the domain is believed to live. */
-	return st->ops->domain_alive(st, dev->name.fe) == 0;
-}
-
-void xvb_xdev_read_attach_id(const struct xvb_xdev *dev,
-			     char id[XVB_ATTACH_ID_SIZE])
-{
+	int alive = st->ops->domain_alive(st, dev->name.fe);
 	char dir[XVB_STORE_PATH_MAX];
 	char *text;
+	int err;
 
-	id[0] = '\0';
-	xvb_dir_path(&dev->name, XVB_DIR_PRIVATE, dir);
-	if (xvb_store_read(dev->bus->store, dir, XVB_NODE_ATTACH_ID, &text))
-		return;
-	snprintf(id, XVB_ATTACH_ID_SIZE, "%s", text);
-	free(text);
+	/* An error is no answer: then the domain is believed to live. */
+	if (alive != -EACCES && alive != -EPERM)
+		return alive == 0;
+	/*
+	 * A driver domain may not ask.  It may read the frontend's directory,
+	 * and nothing beside it: what is gone is not accessible either.
+	 */
+	xvb_dir_path(&dev->name, XVB_DIR_FRONTEND, dir);
+	err = xvb_store_read(st, dir, "backend", &text);
+	if (!err)
+		free(text);
+	return err == -ENOENT || err == -EACCES;
 }
 
 /* Removed and made again under the same name, faster than we looked. */
@@ -193,38 +221,45 @@ static bool replaced(struct xvb_xdev *dev)
 
 	if (!dev->recheck)
 		return false;
+	/* An error is no answer: the next look asks again. */
+	if (xvb_store_attach_id(dev->bus->store, &dev->name, id))
+		return false;
 	dev->recheck = false;
-	xvb_xdev_read_attach_id(dev, id);
 	return strcmp(id, dev->attach_id);
 }
 
-/*
- * Reads what the other two, toolstack and frontend, have written.
- * Returns true when the frontend has come back to Initialising.
- */
-static bool look(struct xvb_xdev *dev)
+/* Reads what the other two, toolstack and frontend, have written. */
+static void look(struct xvb_xdev *dev)
 {
 	struct xvb_store *st = dev->bus->store;
 	char dir[XVB_STORE_PATH_MAX];
 	unsigned int fe_state = read_fe_state(dev);
-	bool back = fe_state == XVB_STATE_INITIALISING &&
-		    dev->fe_state != XVB_STATE_INITIALISING;
 	uint32_t state, online = 1;
 	int err;
 
 	if (fe_state != dev->fe_state)
 		xvb_xdev_log(dev, XVB_LOG_DEBUG, "frontend state %s", xvb_state_name(fe_state));
+	/* It came back: that holds until it is offered something. */
+	if (fe_state != XVB_STATE_INITIALISING)
+		dev->retry = false;
+	else if (dev->fe_state != XVB_STATE_INITIALISING)
+		dev->retry = true;
 	dev->fe_state = fe_state;
 	xvb_dir_path(&dev->name, XVB_DIR_BACKEND, dir);
 	err = xvb_store_read_uint(st, dir, "state", UINT32_MAX, &state);
-	if (err == -ENOENT || replaced(dev) || xvb_xdev_domain_gone(dev)) {
+	if (err == -ENOENT || replaced(dev)) {
 		dev->gone = true;
-		return false;
+		return;
+	}
+	if (xvb_xdev_domain_gone(dev)) {
+		dev->gone = true;
+		dev->dead = true;
+		return;
 	}
 	xvb_store_read_uint(st, dir, "online", 1, &online);
 	dev->online = online;
 	if (err || state == dev->state)
-		return back;
+		return;
 	if (state == XVB_STATE_CLOSING) {
 		dev->state = state;
 		dev->closing = true;
@@ -235,7 +270,6 @@ static bool look(struct xvb_xdev *dev)
 		dev->closing = false;
 		dev->fresh = true;
 	}
-	return back;
 }
 
 /* A frontend that has, or is about to have, a connection. */
@@ -261,7 +295,9 @@ static bool want_off(const struct xvb_xdev *dev)
 	if (bus->shutdown)
 		return !fe_connected(dev) || bus->now >= bus->shutdown_at ||
 		       dev->phase != XVB_PHASE_CONNECTED;
-	return !dev->online && (dev->closing || fe_closed(dev));
+	/* Closing may be our own, from before it was to go. */
+	return !dev->online && (dev->state == XVB_STATE_CLOSING ||
+				dev->closing || fe_closed(dev));
 }
 
 /* Acting on it */
@@ -272,8 +308,9 @@ static void start_worker(struct xvb_xdev *dev)
 
 	dev->respawn = false;
 	dev->fresh = false;
+	dev->retry = false;
 	dev->started_at = dev->bus->now;
-	set_error(dev, NULL);
+	clear_error(dev);
 	err = dev->bus->ops->start(dev);
 	if (!err) {
 		set_phase(dev, XVB_PHASE_STARTING, dev->bus->timeouts.start);
@@ -313,13 +350,20 @@ static void offer(struct xvb_xdev *dev)
 		{ .name = XVIO_NODE_PROTOCOL_REVISIONS },
 		{ .name = XVIO_NODE_MAX_WINDOW_PAGES },
 	};
+	const struct update up = {
+		.state = XVB_STATE_INIT_WAIT,
+		.nodes = nodes,
+		.nr_nodes = ARRAY_SIZE(nodes),
+	};
 
 	snprintf(nodes[0].value, sizeof(nodes[0].value), "%d",
 		 XVIO_PROTOCOL_REVISION);
 	snprintf(nodes[1].value, sizeof(nodes[1].value), "%u",
 		 dev->bus->max_window_pages);
-	if (!switch_state(dev, XVB_STATE_INIT_WAIT, nodes, 2))
-		dev->closing = false;
+	if (write_update(dev, &up))
+		return;
+	dev->closing = false;
+	dev->retry = false;
 }
 
 static int read_connection(struct xvb_xdev *dev, uint32_t *ref, uint32_t *port,
@@ -370,8 +414,7 @@ static void connect_frontend(struct xvb_xdev *dev)
 				      strerror(-err));
 	}
 	if (err) {
-		report(dev, error.text);
-		switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
+		fail(dev, XVB_STATE_CLOSING, error.text);
 		return;
 	}
 	set_phase(dev, XVB_PHASE_CONNECTING, dev->bus->timeouts.connect);
@@ -382,10 +425,10 @@ static void step_ready(struct xvb_xdev *dev)
 {
 	if (dev->fe_state == XVB_STATE_CLOSING) {
 		if (dev->state != XVB_STATE_CLOSING)
-			switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
+			switch_state(dev, XVB_STATE_CLOSING);
 	} else if (fe_closed(dev)) {
 		if (dev->state != XVB_STATE_CLOSED)
-			switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
+			switch_state(dev, XVB_STATE_CLOSED);
 	} else if (dev->fe_state == XVB_STATE_INITIALISING) {
 		if (dev->state != XVB_STATE_INIT_WAIT)
 			offer(dev);
@@ -396,19 +439,19 @@ static void step_ready(struct xvb_xdev *dev)
 	}
 }
 
-static void step_idle(struct xvb_xdev *dev, bool back)
+static void step_idle(struct xvb_xdev *dev)
 {
-	if (dev->fresh || back)
+	if (dev->fresh || dev->retry)
 		want_worker(dev);
 	else if (dev->respawn && dev->bus->now >= dev->respawn_at)
 		start_worker(dev);
 }
 
-static void step_on(struct xvb_xdev *dev, bool back)
+static void step_on(struct xvb_xdev *dev)
 {
 	switch (dev->phase) {
 	case XVB_PHASE_IDLE:
-		step_idle(dev, back);
+		step_idle(dev);
 		break;
 	case XVB_PHASE_READY:
 		step_ready(dev);
@@ -445,7 +488,7 @@ static void step_off(struct xvb_xdev *dev)
 		dev->respawn = false;
 		dev->fresh = false;
 		if (!dev->gone && dev->state != XVB_STATE_CLOSED)
-			switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
+			switch_state(dev, XVB_STATE_CLOSED);
 		break;
 	case XVB_PHASE_STOPPING:
 	case XVB_PHASE_KILLED:
@@ -464,12 +507,11 @@ void xvb_xdev_check_deadline(struct xvb_xdev *dev)
 
 void xvb_xdev_step(struct xvb_xdev *dev)
 {
-	bool back = look(dev);
-
+	look(dev);
 	if (want_off(dev))
 		step_off(dev);
 	else
-		step_on(dev, back);
+		step_on(dev);
 }
 
 /* From the bus */
@@ -483,7 +525,7 @@ void xvb_xdev_found(struct xvb_xdev *dev)
 	dev->fresh = dev->state == XVB_STATE_INITIALISING;
 	dev->dirty = true;
 	if (!dev->fresh && dev->state != XVB_STATE_CLOSING)
-		switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
+		switch_state(dev, XVB_STATE_CLOSED);
 }
 
 void xvb_xdev_ask_to_close(struct xvb_xdev *dev)
@@ -491,7 +533,7 @@ void xvb_xdev_ask_to_close(struct xvb_xdev *dev)
 	dev->dirty = true;
 	if (dev->phase == XVB_PHASE_CONNECTED &&
 	    dev->state == XVB_STATE_CONNECTED)
-		switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
+		switch_state(dev, XVB_STATE_CLOSING);
 }
 
 /* From the worker */
@@ -507,26 +549,29 @@ void xvb_xdev_connected(struct xvb_xdev *dev)
 	if (dev->phase != XVB_PHASE_CONNECTING)
 		return;
 	set_phase(dev, XVB_PHASE_CONNECTED, 0);
-	set_error(dev, NULL);
+	clear_error(dev);
 	/* Unless the toolstack has asked for Closing meanwhile. */
 	if (dev->state == XVB_STATE_INIT_WAIT)
-		switch_state(dev, XVB_STATE_CONNECTED, NULL, 0);
+		switch_state(dev, XVB_STATE_CONNECTED);
 }
 
 void xvb_xdev_disconnected(struct xvb_xdev *dev, const char *why)
 {
 	bool asked = dev->phase == XVB_PHASE_DISCONNECTING;
+	unsigned int state = 0;
 
 	/* The worker is ending, and said this before. */
 	if (dev->phase != XVB_PHASE_CONNECTING &&
 	    dev->phase != XVB_PHASE_CONNECTED && !asked)
 		return;
 	set_phase(dev, XVB_PHASE_READY, 0);
-	if (why)
-		report(dev, why);
 	/* The frontend is to close, and may begin again. */
 	if (!asked && dev->state != XVB_STATE_CLOSING)
-		switch_state(dev, XVB_STATE_CLOSING, NULL, 0);
+		state = XVB_STATE_CLOSING;
+	if (why)
+		fail(dev, state, why);
+	else if (state)
+		switch_state(dev, state);
 }
 
 void xvb_xdev_ended(struct xvb_xdev *dev, const char *why)
@@ -539,6 +584,6 @@ void xvb_xdev_ended(struct xvb_xdev *dev, const char *why)
 		return;
 	if (killed)
 		why = "the worker did not answer in time and was killed";
-	report(dev, why ? why : "the worker has ended unexpectedly");
-	switch_state(dev, XVB_STATE_CLOSED, NULL, 0);
+	fail(dev, XVB_STATE_CLOSED,
+	     why ? why : "the worker has ended unexpectedly");
 }

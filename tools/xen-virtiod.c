@@ -18,14 +18,18 @@
 #include "ctl.h"
 #include "store.h"
 #include "supervisor.h"
-#include "util.h"
 #include "version.h"
 
 #define EXIT_USAGE	2
 #define MAX_WINDOW	65536U
 
-/* Users that workers become, the first that exists. */
-static const char * const worker_users[] = { "xen-virtio", "nobody" };
+/*
+ * What workers become.  Without such a user: a number that no distribution
+ * gives away (systemd's list of ids has it as unused), because a user that is
+ * shared with other services, as nobody is, could kill the disks of guests.
+ */
+#define WORKER_USER	"xen-virtio"
+#define WORKER_ID	60782U
 
 struct options {
 	bool foreground;
@@ -47,7 +51,7 @@ static const char usage[] =
 "      --max-window-pages N  pages of 4 KiB that each device may map, 1 to\n"
 "                            65536 (default 4096)\n"
 "      --user NAME           user that workers become (default xen-virtio, or\n"
-"                            nobody)\n"
+"                            the id 60782 when there is none)\n"
 "      --no-sandbox          workers stay root with every system call: for\n"
 "                            debugging only\n"
 "      --version             print the version\n"
@@ -135,20 +139,22 @@ static int parse_options(int argc, char **argv, struct options *opt)
 static int find_user(const struct options *opt, struct xvb_sandbox *sb,
 		     struct xvb_error *err)
 {
-	struct passwd *pw = NULL;
-	size_t i;
+	const char *name = opt->user ? opt->user : WORKER_USER;
+	struct passwd *pw;
 
 	sb->enabled = opt->sandbox;
 	if (!sb->enabled)
 		return 0;
-	if (opt->user)
-		pw = getpwnam(opt->user);
-	for (i = 0; i < ARRAY_SIZE(worker_users) && !opt->user && !pw; i++)
-		pw = getpwnam(worker_users[i]);
+	pw = getpwnam(name);
+	if (!pw && !opt->user && !getpwuid(WORKER_ID)) {
+		sb->uid = WORKER_ID;
+		sb->gid = WORKER_ID;
+		return 0;
+	}
 	if (!pw)
 		return xvb_error_set(err, -ENOENT,
-				     "there is no user %s for the workers (see --user)",
-				     opt->user ? opt->user : "nobody");
+				     "there is no user %s for the workers: make one with \"useradd -r %s\" (or see --user)",
+				     name, name);
 	if (!pw->pw_uid || !pw->pw_gid)
 		return xvb_error_set(err, -EINVAL,
 				     "the user %s is root: workers need another one (see --user)",
@@ -217,14 +223,15 @@ static void say_ready(void)
 	ready_fd = -1;
 }
 
-static void complain(const char *text)
+static void complain(const struct options *opt, const char *text)
 {
-	if (ready_fd < 0) {
-		xvb_err("%s", text);
+	if (ready_fd >= 0 && write(ready_fd, text, strlen(text)) >= 0)
 		return;
-	}
-	if (write(ready_fd, text, strlen(text)) < 0)
+	/* Not into the pipe of the log: its reader has ended. */
+	if (opt->foreground)
 		xvb_err("%s", text);
+	else
+		syslog(LOG_DAEMON | LOG_ERR, "error: %s", text);
 }
 
 /*
@@ -302,7 +309,7 @@ int main(int argc, char **argv)
 	if (!ret)
 		ret = serve(&cfg, &err);
 	if (ret) {
-		complain(err.text);
+		complain(&opt, err.text);
 		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;

@@ -22,6 +22,7 @@
 #define RELEASE_PATH		"@releaseDomain"
 
 #define LOOKS_PER_SECOND	100
+#define REMOVE_AGAIN_MS		10000
 
 static struct xvb_xdev *find_dev(struct xvb_xenbus *bus, uint32_t fe,
 				 uint32_t devid)
@@ -89,7 +90,11 @@ static void add_dev(struct xvb_xenbus *bus, const struct xvb_devname *name)
 	dev->bus = bus;
 	dev->state = state;
 	dev->fe_state = XVB_STATE_UNKNOWN;
-	xvb_xdev_read_attach_id(dev, dev->attach_id);
+	if (xvb_store_attach_id(bus->store, name, dev->attach_id)) {
+		xvb_xdev_log(dev, XVB_LOG_ERROR, "reading what it is called failed");
+		free(dev);
+		return;
+	}
 	dev->next = bus->devs;
 	bus->devs = dev;
 	frontend_watch(dev, true);
@@ -133,17 +138,24 @@ static void scan(struct xvb_xenbus *bus)
 	free(fes);
 }
 
-static void remove_dev(struct xvb_xdev *dev)
+/* Returns false when its nodes have to be removed, and could not be yet. */
+static bool remove_dev(struct xvb_xdev *dev)
 {
 	struct xvb_xenbus *bus = dev->bus;
 	struct xvb_xdev **p = &bus->devs;
 	int err;
 
+	if (bus->now < dev->remove_at)
+		return false;
 	/* The toolstack cleans up after itself; nobody does for a dead domain. */
-	if (xvb_xdev_domain_gone(dev)) {
-		err = xvb_store_remove_device(bus->store, &dev->name);
-		if (err)
+	if (dev->dead || xvb_xdev_domain_gone(dev)) {
+		err = xvb_store_remove_device(bus->store, &dev->name, NULL);
+		if (err) {
 			xvb_xdev_log(dev, XVB_LOG_ERROR, "removing its nodes: %s", strerror(-err));
+			dev->dead = true;
+			dev->remove_at = bus->now + REMOVE_AGAIN_MS;
+			return false;
+		}
 	}
 	if (dev->watching)
 		frontend_watch(dev, false);
@@ -154,6 +166,7 @@ static void remove_dev(struct xvb_xdev *dev)
 	free(dev);
 	/* It may have come again under the same name meanwhile. */
 	bus->rescan = true;
+	return true;
 }
 
 /* From outside */
@@ -277,6 +290,8 @@ static uint64_t next_time(const struct xvb_xdev *dev)
 		t = dev->deadline;
 	if (dev->respawn)
 		t = earlier(t, dev->respawn_at);
+	if (dev->remove_at)
+		t = earlier(t, dev->remove_at);
 	if (dev->dirty)
 		t = earlier(t, dev->looks < LOOKS_PER_SECOND ? dev->bus->now :
 			    dev->window + 1000);
@@ -300,10 +315,10 @@ int xvb_xenbus_run(struct xvb_xenbus *bus, uint64_t now)
 	for (dev = bus->devs; dev; dev = next) {
 		next = dev->next;
 		run_dev(dev);
-		if (dev->gone && dev->phase == XVB_PHASE_IDLE)
-			remove_dev(dev);
-		else
-			when = earlier(when, next_time(dev));
+		if (dev->gone && dev->phase == XVB_PHASE_IDLE &&
+		    remove_dev(dev))
+			continue;
+		when = earlier(when, next_time(dev));
 	}
 	if (bus->rescan)
 		return 0;

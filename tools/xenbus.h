@@ -41,8 +41,6 @@ enum xvb_phase {
 	XVB_PHASE_KILLED,
 };
 
-#define XVB_ATTACH_ID_SIZE	24
-
 struct xvb_xenbus;
 
 /**
@@ -57,7 +55,10 @@ struct xvb_xenbus;
  * @online:	the node "online" as last seen
  * @closing:	the toolstack asked for an orderly end
  * @gone:	its backend directory or its domain does not exist any more
+ * @dead:	it is the domain
  * @fresh:	nothing was started for it yet
+ * @retry:	the frontend came back to Initialising, and is still there:
+ *		it waits for an offer
  * @dirty:	look at it in the next run
  * @respawn:	a worker is wanted, but not before @respawn_at
  * @watching:	the watch on the frontend's state is there
@@ -66,8 +67,10 @@ struct xvb_xenbus;
  * @deadline:	end of the patience in this phase, ms, 0: none
  * @respawn_at:	ms
  * @started_at:	when the last worker was started, ms
+ * @remove_at:	removing its nodes has failed: not again before that, ms
  * @window:	start of the second in which @looks are counted, ms
  * @looks:	how often it was looked at in this second
+ * @limit:	for lines that a guest can cause
  */
 struct xvb_xdev {
 	struct xvb_devname name;
@@ -80,7 +83,9 @@ struct xvb_xdev {
 	bool online;
 	bool closing;
 	bool gone;
+	bool dead;
 	bool fresh;
+	bool retry;
 	bool dirty;
 	bool respawn;
 	bool watching;
@@ -89,8 +94,10 @@ struct xvb_xdev {
 	uint64_t deadline;
 	uint64_t respawn_at;
 	uint64_t started_at;
+	uint64_t remove_at;
 	uint64_t window;
 	unsigned int looks;
+	struct xvb_ratelimit limit;
 };
 
 /**
@@ -221,14 +228,6 @@ void xvb_xdev_log(const struct xvb_xdev *dev, enum xvb_log_level level,
  * @dev:	the device, with @name, @bus, @state and @attach_id set
  */
 void xvb_xdev_found(struct xvb_xdev *dev);
-
-/**
- * xvb_xdev_read_attach_id() - what tells it from others of its name
- * @dev:	the device
- * @id:		what is in xenstore now; "" when there is nothing
- */
-void xvb_xdev_read_attach_id(const struct xvb_xdev *dev,
-			     char id[XVB_ATTACH_ID_SIZE]);
 
 /**
  * xvb_xdev_domain_gone() - whether its frontend's domain is gone

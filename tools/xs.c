@@ -131,7 +131,11 @@ static int xs_op_end(struct xvb_store *st, bool abort)
 
 static int xs_op_domain_alive(struct xvb_store *st, uint32_t domid)
 {
-	return xs_is_domain_introduced(to_xs(st)->handle, domid);
+	/* "No" and "this failed" look the same, but for errno. */
+	errno = 0;
+	if (xs_is_domain_introduced(to_xs(st)->handle, domid))
+		return 1;
+	return -errno;
 }
 
 static const struct xvb_store_ops xs_ops = {

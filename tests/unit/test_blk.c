@@ -200,6 +200,27 @@ static void t25_types(void **state)
 	disk_stop(&d);
 }
 
+/* Much room is not zeroed for the guest, and not called written either. */
+static void t2_much_room(void **state)
+{
+	struct disk d;
+
+	(void)state;
+	disk_start(&d, ",serial=much", 0);
+	memset(data(&d), 0x77, 1 << 17);
+	assert_int_equal(disk_rw(&d, 0x99, 0, d.data, 1 << 17, true), UNSUPP);
+	assert_int_equal(d.last_len, 0);
+	assert_int_equal(((uint8_t *)data(&d))[(1 << 17) - 1], 0x77);
+	assert_int_equal(disk_rw(&d, VIRTIO_BLK_T_GET_ID, 0, d.data, 1 << 17,
+				 true), OK);
+	assert_int_equal(d.last_len, 20);
+	assert_memory_equal(data(&d), "much\0", 6);
+	assert_int_equal(disk_rw(&d, VIRTIO_BLK_T_IN, 0, d.data, 1 << 17,
+				 true), OK);
+	assert_int_equal(d.last_len, (1 << 17) + 1);
+	disk_stop(&d);
+}
+
 /* T25: sector and length beyond the end, also where the sum wraps. */
 static void t25_range(void **state)
 {
@@ -311,6 +332,9 @@ static void check_zero(struct disk *d, uint64_t sector, uint64_t num)
 
 static void write_zeroes(void **state)
 {
+	struct virtio_blk_discard_write_zeroes seg[2] = {
+		{ .num_sectors = htole32(8) }, { .num_sectors = htole32(8) },
+	};
 	uint32_t z = VIRTIO_BLK_T_WRITE_ZEROES;
 	struct disk d;
 
@@ -322,6 +346,8 @@ static void write_zeroes(void **state)
 	assert_int_equal(range(&d, z, 100, 1000,
 			       VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP), OK);
 	check_zero(&d, 100, 1000);
+	/* One segment more than max_write_zeroes_seg. */
+	assert_int_equal(ranges(&d, z, seg, 32), IOERR);
 	disk_stop(&d);
 }
 
@@ -400,12 +426,12 @@ static void t25_ranges(void **state)
 /* A segment above max_*_sectors, on a disk where it would fit. */
 static void t25_range_too_long(void **state)
 {
-	uint32_t max = 1 << 22;
+	uint32_t max = 1 << 17;
 	struct disk d;
 
 	(void)state;
 	memset(&d, 0, sizeof(d));
-	disk_image(d.path, NULL, 5LL << 30);
+	disk_image(d.path, NULL, 128 << 20);
 	disk_start_engine(&d, "", 0, NULL);
 	assert_int_equal(range(&d, VIRTIO_BLK_T_DISCARD, 0, max + 8, 0),
 			 IOERR);
@@ -463,6 +489,7 @@ static void config_space(void **state)
 	assert_int_equal(le16toh(c.num_queues), 3);
 	assert_int_equal(c.wce, 1);
 	assert_int_equal(le32toh(c.seg_max), 254);
+	assert_int_equal(le32toh(c.max_write_zeroes_seg), 1);
 	/* A slice of it. */
 	assert_int_equal(xvb_device_config_read(d.g.dev, 20, &size, 4, &gen),
 			 0);
@@ -632,6 +659,7 @@ int main(void)
 		cmocka_unit_test(t26_no_status),
 		cmocka_unit_test(t25_short_header),
 		cmocka_unit_test(t25_types),
+		cmocka_unit_test(t2_much_room),
 		cmocka_unit_test(t25_range),
 		cmocka_unit_test(flush),
 		cmocka_unit_test(t25_get_id),

@@ -268,6 +268,48 @@ static void r10_errors(void **state)
 	disk_stop(&d);
 }
 
+/* R10: ranges are done one after the other, and none after a failure. */
+static void r10_range_fails(void **state)
+{
+	struct virtio_blk_discard_write_zeroes *seg;
+	struct guest_buf buf[3];
+	struct disk d;
+	unsigned int fail, i;
+
+	(void)state;
+	for (fail = 0; fail < 2; fail++) {
+		slow_start(&d, 0);
+		if (!(d.g.dev->features & BIT64(VIRTIO_BLK_F_DISCARD))) {
+			disk_stop(&d);
+			skip();
+		}
+		seg = guest_ptr(&d.g, d.data);
+		for (i = 0; i < 3; i++) {
+			seg[i].sector = htole64(64 * i);
+			seg[i].num_sectors = htole32(8);
+		}
+		buf[0] = (struct guest_buf){ d.hdr, 16, false };
+		buf[1] = (struct guest_buf){ d.data, 48, false };
+		buf[2] = (struct guest_buf){ d.status, 1, true };
+		disk_header(&d, VIRTIO_BLK_T_DISCARD, 0);
+		ring_chain(&d.r, 0, buf, 3);
+		ring_avail(&d.r, 0);
+		xvb_queue_run(&d.g.dev->queues[0]);
+		for (i = 0; i < 3; i++) {
+			assert_int_equal(slow->nr, 1);
+			assert_int_equal(slow->reqs[0]->offset, 64 * 512 * i);
+			assert_int_equal(slow->reqs[0]->len, 8 * 512);
+			slow_complete(0, fail && i ? -EIO : 0);
+			if (fail && i)
+				break;
+		}
+		assert_int_equal(slow->nr, 0);
+		assert_int_equal(status(&d, 0), fail ? VIRTIO_BLK_S_IOERR :
+						       VIRTIO_BLK_S_OK);
+		disk_stop(&d);
+	}
+}
+
 /* T11: the ring breaks while I/O is in flight; it still comes back. */
 static void t11_broken_with_io(void **state)
 {
@@ -294,6 +336,35 @@ static void t11_broken_with_io(void **state)
 	assert_true(ring_used(&d.r, &id, &len));
 	assert_true(ring_used(&d.r, &id, &len));
 	assert_int_equal(d.g.broken[0], 1);
+	disk_stop(&d);
+}
+
+/* More heads than there are: no spinning until the disk has finished. */
+static void t11_too_many_heads(void **state)
+{
+	struct guest_buf buf[3];
+	struct xvb_queue *q;
+	struct disk d;
+	unsigned int i;
+
+	(void)state;
+	slow_start(&d, 0);
+	q = &d.g.dev->queues[0];
+	buf[0] = (struct guest_buf){ d.hdr, 16, false };
+	buf[1] = (struct guest_buf){ d.data, 512, true };
+	buf[2] = (struct guest_buf){ d.status, 1, true };
+	disk_header(&d, VIRTIO_BLK_T_IN, 0);
+	for (i = 0; i < DISK_QUEUE; i++) {
+		ring_indirect(&d.r, i, buf, 3);
+		ring_avail(&d.r, i);
+	}
+	assert_int_equal(xvb_queue_run(q), 0);
+	assert_int_equal(slow->nr, DISK_QUEUE);
+	ring_avail(&d.r, 0);
+	assert_int_equal(xvb_queue_run(q), -EPROTO);
+	assert_non_null(strstr(d.g.reason, "all 64 are in flight"));
+	xvb_queue_drain(q);
+	assert_int_equal(q->vq.inuse, 0);
 	disk_stop(&d);
 }
 
@@ -454,7 +525,9 @@ int main(void)
 		cmocka_unit_test(engine_open_fails),
 		cmocka_unit_test(batching),
 		cmocka_unit_test(r10_errors),
+		cmocka_unit_test(r10_range_fails),
 		cmocka_unit_test(t11_broken_with_io),
+		cmocka_unit_test(t11_too_many_heads),
 		cmocka_unit_test(drain_and_go_on),
 		cmocka_unit_test(t23_kick_when_stopped),
 		cmocka_unit_test(write_through),

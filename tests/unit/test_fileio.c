@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,6 +36,25 @@ int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
 		nr = submit_most;
 	ret = syscall(SYS_io_submit, ctx, nr, ios);
 	return ret < 0 ? -errno : ret;
+}
+
+/* In the place of the C library's: what a disk does when it is in trouble. */
+static atomic_int sync_fails, zero_hangs;
+
+int fdatasync(int fd)
+{
+	if (atomic_load(&sync_fails)) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_fdatasync, fd);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t len)
+{
+	while (atomic_load(&zero_hangs))
+		usleep(1000);
+	return syscall(SYS_fallocate, fd, mode, offset, len);
 }
 
 struct engine {
@@ -150,6 +171,34 @@ static void locking(void **state)
 	unlink(path);
 }
 
+static void *let_go(void *file)
+{
+	usleep(200000);
+	xvb_file_close(file);
+	return NULL;
+}
+
+/* Somebody who is just going away is waited for. */
+static void locking_waits(void **state)
+{
+	struct xvb_file_options opt = { 0 };
+	struct xvb_error err = { "" };
+	struct xvb_file *a, *b;
+	pthread_t thread;
+	char path[128];
+
+	(void)state;
+	disk_image(path, NULL, 4096);
+	opt.path = path;
+	opt.wait_ms = 10000;
+	assert_int_equal(xvb_file_open(&opt, &a, &err), 0);
+	assert_int_equal(pthread_create(&thread, NULL, let_go, a), 0);
+	assert_int_equal(xvb_file_open(&opt, &b, &err), 0);
+	pthread_join(thread, NULL);
+	xvb_file_close(b);
+	unlink(path);
+}
+
 static void io(struct engine *e, struct xvb_fio_req *req, enum xvb_fio_op op,
 	       uint64_t offset, struct iovec *iov, unsigned int n)
 {
@@ -165,11 +214,16 @@ static void io(struct engine *e, struct xvb_fio_req *req, enum xvb_fio_op op,
 	xvb_fio_aio.queue(e->fio, req);
 }
 
-static void wait_all(struct engine *e, unsigned int n)
+static void wait_some(struct engine *e, unsigned int n)
 {
 	xvb_fio_aio.submit(e->fio);
 	while (e->done < n)
 		assert_int_not_equal(xvb_fio_aio.reap(e->fio, true), 0);
+}
+
+static void wait_all(struct engine *e, unsigned int n)
+{
+	wait_some(e, n);
 	assert_int_equal(xvb_fio_aio.reap(e->fio, true), 0);
 }
 
@@ -254,6 +308,56 @@ static void engine_wakes(void **state)
 		xvb_fio_aio.reap(e.fio, false);
 	assert_int_equal(e.last, 0);
 	engine_stop(&e);
+}
+
+/* Zeroing that takes long does not hold up a flush. */
+static void engine_flush_passes(void **state)
+{
+	struct xvb_fio_req zero[4], flush;
+	struct iovec iov = { NULL, 4096 };
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	engine_start(&e, NULL, false);
+	atomic_store(&zero_hangs, 1);
+	for (i = 0; i < 4; i++)
+		io(&e, &zero[i], XVB_FIO_ZERO, 4096 * i, &iov, 1);
+	/* Time for every thread that would take one. */
+	usleep(50000);
+	io(&e, &flush, XVB_FIO_FLUSH, 0, NULL, 0);
+	wait_some(&e, 1);
+	assert_int_equal(e.done, 1);
+	atomic_store(&zero_hangs, 0);
+	wait_all(&e, 5);
+	assert_int_equal(e.failed, 0);
+	engine_stop(&e);
+}
+
+/* The page cache says only once that it lost something. */
+static void engine_lost_writes(void **state)
+{
+	struct xvb_fio_req req;
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		engine_start(&e, NULL, i);
+		if (!i && !e.file->info.direct) {
+			engine_stop(&e);
+			continue;
+		}
+		atomic_store(&sync_fails, 1);
+		io(&e, &req, XVB_FIO_FLUSH, 0, NULL, 0);
+		wait_all(&e, 1);
+		assert_int_equal(e.last, -EIO);
+		atomic_store(&sync_fails, 0);
+		io(&e, &req, XVB_FIO_FLUSH, 0, NULL, 0);
+		wait_all(&e, 2);
+		assert_int_equal(e.last, i ? -EIO : 0);
+		engine_stop(&e);
+	}
 }
 
 /* The end of the file moves: the error is an error, not a short read. */
@@ -435,11 +539,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(open_errors),
 		cmocka_unit_test(locking),
+		cmocka_unit_test(locking_waits),
 		cmocka_unit_test(engine_direct),
 		cmocka_unit_test(engine_buffered),
 		cmocka_unit_test(engine_tmpfs),
 		cmocka_unit_test(engine_wakes),
 		cmocka_unit_test(engine_short),
+		cmocka_unit_test(engine_flush_passes),
+		cmocka_unit_test(engine_lost_writes),
 		cmocka_unit_test(engine_bad_memory),
 		cmocka_unit_test(engine_durable),
 		cmocka_unit_test(engine_quiet),

@@ -120,7 +120,7 @@ static void device_spec_errors(void **state)
 	device_spec("type=blk,path=/tmp", "neither a regular file");
 	device_spec("type=blk,path=/x,queues=0", "from 1 to 64");
 	device_spec("type=blk,path=/x,queues=65", "from 1 to 64");
-	device_spec("type=blk,path=/x,queue_size=3", "power of two");
+	device_spec("type=blk,path=/x,queue_size=6", "power of two");
 	device_spec("type=blk,path=/x,logical_block_size=1000",
 		    "512 or 4096");
 	device_spec("type=blk,path=/x,readonly=perhaps", "readonly=0 or 1");

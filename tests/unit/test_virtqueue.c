@@ -174,7 +174,7 @@ static void zero_length(void **state)
 	stop(&f);
 }
 
-/* The longest chain: every entry of the queue, and every byte of 2^32 - 1. */
+/* The longest chain: every entry of the queue; nothing to write. */
 static void longest_chain(void **state)
 {
 	struct fixture f;
@@ -188,6 +188,9 @@ static void longest_chain(void **state)
 	ring_avail(&f.r, 0);
 	assert_int_equal(pop(&f), 1);
 	assert_int_equal(f.chain.nout, SIZE);
+	assert_int_equal(f.chain.out_len, SIZE);
+	assert_int_equal(f.chain.nin, 0);
+	assert_int_equal(f.chain.in_len, 0);
 	stop(&f);
 }
 

@@ -36,6 +36,9 @@ struct world {
 	struct entry saved[MAX_NODES];
 	unsigned int nr_saved;
 	bool dead;			/* domain 5 */
+	bool driver_domain;		/* may not ask for domains */
+	bool hook;			/* detach before the next transaction */
+	int fail_rm;			/* of the frontend's directory */
 	unsigned int reads;
 
 	struct xvb_xenbus bus;
@@ -63,6 +66,9 @@ static void fill(struct entry *e, const char *path, const char *value)
 	copy(e->path, sizeof(e->path), path);
 	copy(e->value, sizeof(e->value), value);
 }
+
+static void set(struct world *w, const char *dir, const char *node,
+		const char *value);
 
 /* The store */
 
@@ -157,7 +163,11 @@ static int op_write(struct xvb_store *st, const char *path, const char *value)
 
 static int op_rm(struct xvb_store *st, const char *path)
 {
-	node_rm(to_world(st), path);
+	struct world *w = to_world(st);
+
+	if (w->fail_rm && !strcmp(path, FRONT))
+		return w->fail_rm;
+	node_rm(w, path);
 	return 0;
 }
 
@@ -229,6 +239,12 @@ static int op_begin(struct xvb_store *st)
 	struct world *w = to_world(st);
 
 	assert_false(w->in_tx);
+	if (w->hook) {
+		/* "xen-virtio detach" is faster. */
+		w->hook = false;
+		set(w, BACK, "online", "0");
+		set(w, BACK, "state", "5");
+	}
 	w->in_tx = true;
 	memcpy(w->saved, w->nodes, sizeof(w->saved));
 	w->nr_saved = w->nr_nodes;
@@ -253,7 +269,11 @@ static int op_end(struct xvb_store *st, bool abort)
 
 static int op_domain_alive(struct xvb_store *st, uint32_t domid)
 {
-	return !(to_world(st)->dead && domid == 5);
+	struct world *w = to_world(st);
+
+	if (w->driver_domain)
+		return -EACCES;
+	return !(w->dead && domid == 5);
 }
 
 static const struct xvb_store_ops store_ops = {
@@ -655,7 +675,7 @@ static void test_neighbours(void **state)
 	node_set(w, "/local/domain/0/backend/virtio/5/1/state", "1");
 	node_set(w, "/local/domain/5/device/virtio/1/state", "1");
 	node_set(w, "/local/domain/0/xen-virtio/5/1/type", "rng");
-	assert_int_equal(xvb_store_remove_device(&w->store, &name), 0);
+	assert_int_equal(xvb_store_remove_device(&w->store, &name, NULL), 0);
 	assert_node(w, BACK, "state", "1");
 	assert_node(w, FRONT, "state", "1");
 	assert_node(w, PRIV, "type", "rng");
@@ -1050,6 +1070,143 @@ static void test_numbers(void **state)
 	assert_int_equal(v, 5);
 }
 
+/* Nodes that cannot be removed are no reason to spin. */
+static void test_removal_fails(void **state)
+{
+	struct world *w = *state;
+	int timeout;
+
+	to_connected(w);
+	w->dead = true;
+	w->fail_rm = -EIO;
+	fire(w, "@releaseDomain");
+	settle(w);
+	ended(w, NULL);
+	assert_non_null(w->bus.devs);
+	timeout = xvb_xenbus_run(&w->bus, w->now);
+	assert_in_range(timeout, 1000, 60000);
+	w->fail_rm = 0;
+	w->now += (uint64_t)timeout;
+	settle(w);
+	assert_null(w->bus.devs);
+	assert_int_equal(w->nr_nodes, 0);
+}
+
+/* A driver domain sees only that the frontend's directory is gone. */
+static void test_driver_domain(void **state)
+{
+	struct world *w = *state;
+
+	w->driver_domain = true;
+	w->fail_rm = -EACCES;
+	set(w, FRONT, "backend", BACK);
+	to_connected(w);
+	node_rm(w, FRONT);
+	settle(w);
+	assert_int_equal(w->stops, 1);
+	ended(w, NULL);
+	assert_null(w->bus.devs);
+	assert_int_equal(w->nr_nodes, 0);
+	assert_int_equal(xvb_xenbus_run(&w->bus, w->now), -1);
+}
+
+/* The guest reloads its driver while the worker is still busy. */
+static void test_back_while_killed(void **state)
+{
+	struct world *w = *state;
+
+	to_connected(w);
+	set(w, FRONT, "state", "6");
+	settle(w);
+	assert_int_equal(w->disconnects, 1);
+	w->now += 30000;
+	settle(w);
+	assert_int_equal(w->kills, 1);
+	set(w, FRONT, "state", "1");
+	settle(w);
+	ended(w, NULL);
+	assert_int_equal(w->starts, 2);
+	xvb_xdev_ready(the_dev(w));
+	settle(w);
+	assert_node(w, BACK, "state", "2");
+	/* That was the answer: a crash now is no reason to begin again. */
+	w->now += 60000;
+	ended(w, "the worker was killed by signal 11");
+	assert_int_equal(w->starts, 2);
+}
+
+/* Closed by the guest, the file is still open: Closed may not come early. */
+static void test_detach_closed(void **state)
+{
+	struct world *w = *state;
+
+	to_init_wait(w);
+	set(w, FRONT, "state", "6");
+	settle(w);
+	assert_node(w, BACK, "state", "6");
+	ask_detach(w);
+	assert_int_equal(w->stops, 1);
+	assert_node(w, BACK, "state", "5");
+	ended(w, NULL);
+	assert_node(w, BACK, "state", "6");
+}
+
+/* The same, asked for between the look and the write. */
+static void test_detach_closed_races(void **state)
+{
+	struct world *w = *state;
+
+	to_connected(w);
+	set(w, FRONT, "state", "6");
+	settle(w);
+	xvb_xdev_disconnected(the_dev(w), NULL);
+	w->hook = true;
+	settle(w);
+	assert_false(w->hook);
+	assert_int_equal(w->stops, 1);
+	assert_node(w, BACK, "state", "5");
+	ended(w, NULL);
+	assert_node(w, BACK, "state", "6");
+}
+
+/* The guest hangs, and the backend has given up before the toolstack did. */
+static void test_detach_after_break(void **state)
+{
+	struct world *w = *state;
+
+	to_connected(w);
+	xvb_xdev_disconnected(the_dev(w), "the control ring is out of step");
+	settle(w);
+	assert_node(w, BACK, "state", "5");
+	ask_detach(w);
+	assert_int_equal(w->stops, 1);
+	ended(w, NULL);
+	assert_node(w, BACK, "state", "6");
+}
+
+/* What belongs to one device is not written to the next of its name. */
+static void test_other_device(void **state)
+{
+	static const struct xvb_devname name = { .fe = 5 };
+	struct world *w = *state;
+
+	to_init_wait(w);
+	node_rm(w, BACK);
+	node_rm(w, PRIV);
+	node_rm(w, FRONT);
+	attach(w, "b");
+	xvb_xdev_ended(the_dev(w), "the worker was killed by signal 11");
+	assert_node(w, BACK, "state", "1");
+	assert_node(w, PRIV, "error", "(none)");
+	assert_int_equal(xvb_store_remove_device(&w->store, &name, "a"),
+			 -ECANCELED);
+	assert_node(w, BACK, "state", "1");
+	settle(w);
+	assert_int_equal(w->starts, 2);
+	assert_int_equal(xvb_store_remove_device(&w->store, &name, "b"), 0);
+	assert_int_equal(w->nr_nodes, 0);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 
 int main(void)
@@ -1062,7 +1219,10 @@ int main(void)
 		T(bad_states), T(start_fails), T(fork_fails), T(crash),
 		T(channel_breaks), T(timeouts), T(storm), T(replaced),
 		T(forced), T(not_ours), T(left_over), T(shutdown),
-		T(shutdown_late), T(shutdown_empty),
+		T(shutdown_late), T(shutdown_empty), T(removal_fails),
+		T(driver_domain), T(back_while_killed), T(detach_closed),
+		T(detach_closed_races), T(detach_after_break),
+		T(other_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
