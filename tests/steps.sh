@@ -25,12 +25,16 @@ steps_re_fail='^(not ok |FAIL |BROKEN )'
 steps_passed=0
 steps_failed=0
 steps_skipped=0
-steps_pid=
+steps_pids=()
 mkdir -p "$steps_log"
 
 # A step runs in a process group of its own, so that ^C ends all of it.
 steps_kill() {
-	[[ -z $steps_pid ]] || kill -TERM -- "-$steps_pid" 2>/dev/null || true
+	local pid
+
+	for pid in "${steps_pids[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null || true
+	done
 	[[ ! -t 1 ]] || printf '\r\033[K'
 	echo "interrupted"
 	exit 130
@@ -46,7 +50,7 @@ steps_line() { # RESULT SECONDS NAME
 steps_wait() { # NAME START
 	local now last=$2
 
-	while kill -0 "$steps_pid" 2>/dev/null; do
+	while kill -0 "${steps_pids[0]}" 2>/dev/null; do
 		sleep 0.2
 		now=$SECONDS
 		if [[ -t 1 ]]; then
@@ -85,19 +89,12 @@ steps_excerpt() { # LOG STATUS
 	fi | sed 's/^/             /'
 }
 
-step() { # NAME COMMAND...
+# Count a step that is over and say how it went.
+steps_account() { # NAME START STATUS
 	local name=$1 log=$steps_log/${1//\//-}.log
-	local start=$SECONDS status=0 passed failed skipped result=PASS
+	local passed failed skipped result=PASS
 
-	shift
-	set -m
-	"$@" </dev/null >"$log" 2>&1 &
-	steps_pid=$!
-	set +m
-	steps_wait "$name" "$start"
-	wait "$steps_pid" || status=$?
-	steps_pid=
-	steps_count "$log" "$status"
+	steps_count "$log" "$3"
 	steps_passed=$((steps_passed + passed))
 	steps_failed=$((steps_failed + failed))
 	steps_skipped=$((steps_skipped + skipped))
@@ -109,9 +106,56 @@ step() { # NAME COMMAND...
 	elif ((passed + skipped > 1)); then
 		name+=" ($passed passed, $skipped skipped)"
 	fi
-	steps_line "$result" $((SECONDS - start)) "$name"
-	steps_excerpt "$log" "$status"
+	steps_line "$result" $((SECONDS - $2)) "$name"
+	steps_excerpt "$log" "$3"
 	((failed == 0))
+}
+
+step() { # NAME COMMAND...
+	local name=$1 log=$steps_log/${1//\//-}.log
+	local start=$SECONDS status=0
+
+	shift
+	set -m
+	"$@" </dev/null >"$log" 2>&1 &
+	steps_pids=($!)
+	set +m
+	steps_wait "$name" "$start"
+	wait "${steps_pids[0]}" || status=$?
+	steps_pids=()
+	steps_account "$name" "$start" "$status"
+}
+
+# Wait for one of the steps of steps_many(), whose names and starts it has.
+steps_reap() {
+	local pid status=0
+
+	wait -n -p pid "${!names[@]}" || status=$?
+	steps_account "${names[$pid]}" "${starts[$pid]}" "$status" || true
+	unset "names[$pid]" "starts[$pid]"
+	steps_pids=("${!names[@]}")
+}
+
+# Steps that do not depend on each other, up to COUNT at a time.  Each line of
+# standard input is one: NAME<TAB>COMMAND, for a shell.
+steps_many() { # COUNT
+	local name command
+	local -A names=() starts=()
+
+	while IFS=$'\t' read -r name command; do
+		((${#names[@]} < $1)) || steps_reap
+		set -m
+		bash -c "$command" </dev/null \
+			>"$steps_log/${name//\//-}.log" 2>&1 &
+		set +m
+		names[$!]=$name
+		starts[$!]=$SECONDS
+		steps_pids=("${!names[@]}")
+		echo "          started $name"
+	done
+	while ((${#names[@]})); do
+		steps_reap
+	done
 }
 
 # The closing line; returns failure if a step failed or nothing was run.

@@ -41,11 +41,10 @@ console_expect() {
 # not taken for the answer.
 console_login() {
 	console_type root
-	console_expect 60 '# $' || return
-	console_type "stty -echo; PS1= exec sh -c 'echo @sh''ell; exec sh'"
-	console_expect 20 '^@shell' || return
-	console_type "PS1=; echo @re''ady"
-	console_expect 20 '^@ready|@ready'
+	console_expect 120 '# $' || return
+	console_type "stty -echo; exec env PS1= sh"
+	console_type "echo @re''ady"
+	console_expect 120 @ready
 }
 
 # console_run SECONDS COMMAND: prints its output, returns its status.
@@ -55,7 +54,7 @@ console_run() {
 	shift
 	CONSOLE_COUNT=$((CONSOLE_COUNT + 1))
 	mark=$CONSOLE_COUNT
-	console_type "echo @beg''in $mark; { $*; } 2>&1; echo @e''nd $mark \$?"
+	console_type "echo @beg''in $mark; ( $* ) 2>&1; echo @e''nd $mark \$?"
 	console_expect "$seconds" "@end $mark [0-9]+" || return 124
 	output=$(tr -d '\r' <"$CONSOLE_LOG" |
 		sed -n "/@begin $mark\$/,/@end $mark /p")

@@ -60,11 +60,11 @@ attach() {
 }
 
 boot() {
-	xl unpause "$NAME" && console_expect 240 "$NAME login: \$"
+	xl unpause "$NAME" && console_expect 600 "$NAME login: \$"
 }
 
 work() {
-	console_run 240 'bash /root/work' >/tmp/work.out || {
+	console_run 600 'bash /root/work' >/tmp/work.out || {
 		cat /tmp/work.out
 		return 1
 	}
@@ -78,7 +78,7 @@ gone() {
 
 power_off() {
 	console_type 'systemctl poweroff'
-	lab_wait_for 120 gone
+	lab_wait_for 300 gone
 }
 
 # Read-only, both: nothing here may repair what the domU left.

@@ -17,6 +17,21 @@ rule() { # PATTERN FILES ALLOWED REASON
 	status=1
 }
 
+# The version is in the programs, for dkms, and in an example.
+same_version() {
+	local version file
+
+	[[ -e tools/version.h ]] || return 0
+	version=$(sed -n 's/^#define XVB_VERSION[^"]*"\(.*\)".*/\1/p' \
+		tools/version.h)
+	for file in dkms.conf README.md; do
+		grep -qE "(PACKAGE_VERSION=\"|xen-virtio-)${version//./\\.}(\"|\$)" \
+			"$file" && continue
+		echo "$file:1: not version $version, which tools/version.h names"
+		return 1
+	done
+}
+
 check() {
 	local status=0
 
@@ -30,10 +45,11 @@ check() {
 		'no io_uring on granted memory, see docs/architecture.md'
 	rule '\<(assert|abort)\(' '^tools/.*\.c$' '^$' \
 		'nothing that a guest does may end the process'
-	rule '\<(madvise|mprotect|mremap)\(' '^tools/.*\.c$' '^$' \
+	rule '\<(madvise|mprotect|mremap)\(([^2]|$)' '^tools/.*\.c$' '^$' \
 		'a granted mapping must never be changed in place'
 	rule 'LINUX_VERSION_CODE|KERNEL_VERSION\(|XVF_HAVE_' '^[^/]*\.[ch]$' \
 		'^compat\.h$' 'differences between kernels belong to compat.h'
+	same_version || status=1
 	return $status
 }
 
@@ -45,13 +61,17 @@ good() {
 }
 
 # shellcheck disable=SC2034 # lib.sh uses it
-bads=4
+bads=5
 bad() {
 	case $2 in
 	1) echo '#include <xengnttab.h>' >"$1/tools/sample.c" ;;
 	2) echo 'io_uring_submit(ring);' >"$1/tools/sample.c" ;;
 	3) echo 'assert(head < num);' >"$1/tools/sample.c" ;;
 	4) echo '#ifdef XVF_HAVE_SAMPLE' >"$1/sample.c" ;;
+	5)
+		echo '#define XVB_VERSION "sample"' >"$1/tools/version.h"
+		echo 'PACKAGE_VERSION="other"' >"$1/dkms.conf"
+		;;
 	esac
 }
 

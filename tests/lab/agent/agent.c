@@ -2,7 +2,7 @@
 /*
  * The lab's init in a test domU: runs what dom0 asks for over the console.
  *
- * Started by /init as process 1 on the console tty.  Every command is a job
+ * Process 1 of its initramfs, see start.h.  Every command is a job
  * of its own (several at a time), its output goes back in frames while it
  * runs.  Warnings and worse in the kernel log are sent as well, as they
  * appear, so that dom0 has them even when this domU dies.
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "start.h"
 
 #define JOBS		32
 #define COMMAND_MAX	(1 << 20)
@@ -319,7 +320,11 @@ static void loop(int sigfd, int kmsg)
 
 int main(void)
 {
-	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int kmsg;
+
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	start_domu();
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	console = open("/dev/hvc0", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (console < 0)

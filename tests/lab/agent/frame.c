@@ -178,14 +178,14 @@ int credit_entropy(void)
 		int bits;
 		int bytes;
 		uint8_t data[64];
-	} info = { .bits = 512, .bytes = 64 };
-	int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+	} info = { .bits = 512, .bytes = 64, .data = "no secrets here" };
+	int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 	int ret;
 
 	if (fd < 0)
 		return -1;
-	ret = read(fd, info.data, sizeof(info.data)) < 0 ? -1 :
-	      ioctl(fd, RNDADDENTROPY, &info);
+	/* Not from the kernel: a read would make it look for a second. */
+	ret = ioctl(fd, RNDADDENTROPY, &info);
 	close(fd);
 	return ret < 0 ? -1 : 0;
 }

@@ -4,6 +4,7 @@
  *
  *	labcon serve DIR TTY		keep reading TTY, in the background
  *	labcon exec DIR SECONDS COMMAND	run COMMAND in the domU
+ *	labcon wait DIR SECONDS		until the agent has said hello
  *	labcon entropy			see credit_entropy()
  *
  * The server writes below DIR: console.log (what is no frame), dmesg.log
@@ -32,7 +33,10 @@
 #define STATUS_TIMEOUT	124
 #define STATUS_GONE	125
 
-/* On the socket: dom0's client sends CMD, RUN, KILL; gets OUT, ERR, EXIT. */
+/*
+ * On the socket: dom0's client sends CMD, RUN, KILL; gets OUT, ERR, EXIT.
+ * A client that sends HELLO gets EXIT 0 when the agent is ready.
+ */
 struct packet {
 	char type;
 	uint32_t len;
@@ -42,10 +46,12 @@ struct packet {
 struct client {
 	int fd;			/* -1: free */
 	uint32_t id;
+	int waits;		/* for the agent */
 };
 
 static struct client clients[CLIENTS];
 static int tty, console_log, dmesg_log, listener;
+static int ready;		/* the agent has said hello */
 
 static int die(const char *what)
 {
@@ -110,6 +116,16 @@ static void clients_fail(const char *why)
 	}
 }
 
+static void clients_ready(void)
+{
+	for (int i = 0; ready && i < CLIENTS; i++) {
+		if (clients[i].fd < 0 || !clients[i].waits)
+			continue;
+		packet_send(clients[i].fd, FRAME_EXIT, "0", 1);
+		client_drop(&clients[i]);
+	}
+}
+
 static void client_accept(void)
 {
 	static uint32_t next;
@@ -131,8 +147,14 @@ static void client_read(struct client *c)
 	ssize_t n = recv(c->fd, &p, sizeof(p), 0);
 
 	if (n < (ssize_t)offsetof(struct packet, data)) {
-		frame_send(tty, FRAME_KILL, c->id, "", 0);
+		if (!c->waits)
+			frame_send(tty, FRAME_KILL, c->id, "", 0);
 		client_drop(c);
+		return;
+	}
+	if (p.type == FRAME_HELLO) {
+		c->waits = 1;
+		clients_ready();
 		return;
 	}
 	frame_send(tty, p.type, c->id, p.data,
@@ -146,6 +168,8 @@ static void from_domu(const struct frame *f)
 	switch (f->type) {
 	case FRAME_HELLO:
 		mark("ready");
+		ready = 1;
+		clients_ready();
 		break;
 	case FRAME_KMSG:
 		write_all(dmesg_log, f->data, f->len);
@@ -320,6 +344,7 @@ static int answer(int fd)
 	return -1;
 }
 
+/* Without a command: wait for the agent. */
 static int exec_command(const char *dir, int seconds, const char *command)
 {
 	struct sockaddr_un addr;
@@ -328,7 +353,8 @@ static int exec_command(const char *dir, int seconds, const char *command)
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return die("no console");
-	if (send_command(fd, command))
+	if (command ? send_command(fd, command) :
+		      packet_send(fd, FRAME_HELLO, "", 0))
 		return die("send");
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -337,7 +363,7 @@ static int exec_command(const char *dir, int seconds, const char *command)
 
 		if (left <= 0 || poll(&p, 1, (int)left) == 0) {
 			fprintf(stderr, "labcon: no answer in %d s: %s\n",
-				seconds, command);
+				seconds, command ? command : "not ready");
 			return STATUS_TIMEOUT;
 		}
 		status = answer(fd);
@@ -350,11 +376,13 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "serve"))
 		return serve(argv[2], argv[3]);
+	if (argc == 4 && !strcmp(argv[1], "wait"))
+		return exec_command(argv[2], atoi(argv[3]), NULL);
 	if (argc == 2 && !strcmp(argv[1], "entropy"))
 		return credit_entropy() ? die("entropy") : 0;
 	if (argc == 5 && !strcmp(argv[1], "exec"))
 		return exec_command(argv[2], atoi(argv[3]), argv[4]);
-	fputs("usage: labcon serve DIR TTY | exec DIR SECONDS COMMAND | entropy\n",
+	fputs("usage: labcon serve DIR TTY | exec DIR SECONDS COMMAND | wait DIR SECONDS | entropy\n",
 	      stderr);
 	return STATUS_GONE;
 }

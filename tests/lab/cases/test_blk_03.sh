@@ -12,15 +12,15 @@ image disk 32M
 attach_disk d1 "path=$IMAGE,logical_block_size=512"
 [ "$(lab_domu_exec d1 blockdev --getss "$DISK")" = 512 ] ||
 	lab_fail "the logical block size is not 512"
-for bs in 512 4k 64k 1m; do
-	size=$([ "$bs" = 512 ] && echo 512k || echo 8m)
-	fio_verify d1 "$DISK" --bs=$bs --size="$size" --ioengine=psync
-	fio_verify d1 "$DISK" --bs=$bs --size="$size" --ioengine=libaio \
-		--iodepth=128
+for engine in psync 'libaio --iodepth=128'; do
+	fio_verify d1 "$DISK" --ioengine="$engine" --bs=512 --size=128k \
+		: --ioengine="$engine" --bs=4k --size=2m \
+		: --ioengine="$engine" --bs=64k --size=4m \
+		: --ioengine="$engine" --bs=1m --size=8m
 done
-fio_verify d1 "$DISK" --bsrange=512-1m --size=16m --ioengine=libaio --iodepth=32
-fio_verify d1 "$DISK" --bs=4k --ioengine=io_uring --iodepth=64
-fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=300 --iodepth_batch=64
+fio_verify d1 "$DISK" --bsrange=512-1m --size=8m --ioengine=libaio --iodepth=32 \
+	: --bs=4k --ioengine=io_uring --iodepth=64 \
+	: --bs=4k --ioengine=libaio --iodepth=300 --iodepth_batch=64
 [ "$(stat_of d1 "$DEV" mapped)" = 0 ] || lab_fail "mappings are left"
 [ "$(stat_of d1 "$DEV" quarantined)" = 0 ] || lab_fail "pages are quarantined"
 lab_domu_exec d1 "sha256sum <$DISK" >"$CASE_DIR/sum"

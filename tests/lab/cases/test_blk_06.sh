@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # A disk attached "readonly" cannot be changed, and several may read it.
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -3,7 +3,6 @@
 # A window of 1 MiB, or 256 KiB, is slower, and never an I/O error.
 # lab: suites=bookworm guests=pv
 # lab: suites=trixie guests=pvh
-# lab: suites=bookworm guests=pv guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
@@ -13,11 +12,9 @@ for kib in 1024 256; do
 	lab_domu_create d1 vcpus=2 \
 		extra="lab.modargs=window_initial_kb=$kib,window_max_kb=$kib"
 	attach_disk d1 "path=$IMAGE,queues=2"
-	for bs in 4k 64k 1m; do
-		fio_verify d1 "$DISK" --bs=$bs --ioengine=libaio \
-			--iodepth=128 --size=8m --numjobs=2 \
-			--offset_increment=32m --group_reporting
-	done
+	load='--ioengine=libaio --iodepth=128 --numjobs=2 --offset_increment=32m'
+	fio_verify d1 "$DISK" --bs=4k --size=2m "$load" : --bs=64k "$load" \
+		: --bs=1m --size=8m "$load"
 	[ "$(stat_of d1 "$DEV" exhausted)" -gt 0 ] ||
 		lab_fail "a window of $kib KiB was never full"
 	[ "$(stat_of d1 "$DEV" window_kib)" = $kib ] ||

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Two domUs with several disks each, all busy at once, do not mix (R1).
-# lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
+# lab: suites=trixie guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
@@ -22,7 +21,7 @@ for name in d1 d2; do
 			[ \$(cat \$b/serial) = $name-$i ] || continue
 			yes $name-$i | head -c 6M >/tmp/$i
 			dd if=/tmp/$i of=/dev/\${b##*/} bs=16k oflag=direct
-			$FIO_VERIFY --filename=/dev/\${b##*/} --offset=6m \
+			$FIO_VERIFY --name=v --filename=/dev/\${b##*/} --offset=6m \
 				--size=2m --bs=4k --ioengine=libaio --iodepth=16
 			done" >/dev/null 2>"$CASE_DIR/log-$name-$i" &
 	done

@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # Each mistake with attach is one line, a status that is not 0, nothing left.
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -3,11 +3,9 @@
 # The module is loaded and unloaded 50 times under I/O; nothing leaks (R6).
 # lab: suites=bookworm guests=pv
 # lab: suites=trixie guests=pvh
-# lab: suites=bookworm guests=pv guest-suites=sid
+# lab: suites=bookworm guests=pvh guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
-# shellcheck disable=SC2034 # for lab_domu_exec
-LAB_CASE_TIMEOUT=240
 
 lab_start_daemon
 lab_domu_create d1 vcpus=2

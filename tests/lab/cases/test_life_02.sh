@@ -5,8 +5,6 @@
 # lab: suites=trixie guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
-# shellcheck disable=SC2034 # for lab_domu_exec
-LAB_CASE_TIMEOUT=240
 
 lab_start_daemon
 lab_domu_create d1 vcpus=2
@@ -17,7 +15,7 @@ image disk 16M
 attach_disk d1 "path=$IMAGE"
 channels=$(guest_channels d1)
 load d1 "$DISK"
-lab_domu_exec d1 "$FIO_VERIFY --filename=$other_disk --bs=4k --loops=1000 \
+lab_domu_exec d1 "$FIO_VERIFY --name=v --filename=$other_disk --bs=4k --loops=1000 \
 	--ioengine=libaio --iodepth=8 --time_based --runtime=30" >/dev/null &
 other_job=$!
 files=$(find "/proc/$(cat /run/lab/daemon.pid)/fd" | wc -l)

@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # A device without transport = "xenbus" belongs to others and is left alone.
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

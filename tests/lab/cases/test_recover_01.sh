@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # A domU is destroyed in the middle of I/O: daemon healthy, image closed (R5, T19).
-# lab: suites=bookworm,trixie guests=pv,pvh
+# lab: suites=bookworm guests=pv
+# lab: suites=trixie guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
@@ -17,7 +18,7 @@ attach_disk d2 "path=$IMAGE"
 other_disk=$DISK
 image disk 64M
 attach_disk d1 "path=$IMAGE,queues=2"
-lab_domu_exec d2 "$FIO_VERIFY --filename=$other_disk --bs=4k --time_based \
+lab_domu_exec d2 "$FIO_VERIFY --name=v --filename=$other_disk --bs=4k --time_based \
 	--runtime=8 --ioengine=libaio --iodepth=16" >"$CASE_DIR/fio" 2>&1 &
 other=$!
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=64k \

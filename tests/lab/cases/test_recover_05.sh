@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Errors of the backing device are I/O errors of the disk, no more (R10).
-# lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
+# lab: suites=bookworm guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
@@ -13,8 +12,8 @@ attach_disk d1 "path=$IMAGE"
 fio_verify d1 "$DISK" --bs=4k --size=1m
 # The second MiB of the disk fails now.
 dmsetup --noudevsync suspend --nolockfs slow
-printf '%s\n' "0 2048 linear /dev/ram0 0" "2048 2048 error" \
-	"4096 $((SLOW_SECTORS - 4096)) linear /dev/ram0 4096" |
+printf '%s\n' "0 2048 linear /dev/ram1 0" "2048 2048 error" \
+	"4096 $((SLOW_SECTORS - 4096)) linear /dev/ram1 4096" |
 	dmsetup --noudevsync load slow
 dmsetup --noudevsync resume slow
 for command in "dd if=$DISK iflag=direct of=/dev/null bs=64k skip=16 count=1" \

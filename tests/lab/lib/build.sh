@@ -32,7 +32,7 @@ _lab_agent_fill() {
 
 	cp "$LAB_DIR"/agent/*.[ch] "$dir/"
 	lab_in_root "$root" "$dir" gcc "${flags[@]}" -static \
-		-o agent agent.c frame.c
+		-o agent agent.c frame.c start.c
 	lab_in_root "$root" "$dir" gcc "${flags[@]}" -o labcon labcon.c frame.c
 	lab_in_root "$root" "$dir" gcc "${flags[@]}" -shared -fPIC \
 		-o hurry.so hurry.c

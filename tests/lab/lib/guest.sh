@@ -181,6 +181,16 @@ _lab_guest_busybox() {
 	ln -sf bash "$tree/usr/bin/sh"
 }
 
+# The modules to load before ours: their paths in loading order.
+_lab_guest_needed() {
+	local root=$1 release=$2 tree=$3
+
+	modprobe --dirname "$root" --set-version "$release" --all \
+		--ignore-install --show-depends virtio_ring virtio_blk virtio-rng |
+		sed -n "s|^insmod .*/\\([^/ ]*\\.ko\\).*|/lib/modules/$release/\\1|p" |
+		awk '!seen[$0]++' >"$tree/lab/modules.needed"
+}
+
 _lab_guest_tree() {
 	local root=$1 user=$2 tree=$3 release=$4 modules
 
@@ -199,8 +209,8 @@ _lab_guest_tree() {
 	depmod -b "$tree" "$release"
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
 	echo 'root:x:0:' >"$tree/etc/group"
-	cp "$LAB_DIR/domu/init" "$tree/init"
-	cp "$(lab_agent "$user")/agent" "$tree/lab/agent"
+	_lab_guest_needed "$root" "$release" "$tree"
+	cp "$(lab_agent "$user")/agent" "$tree/init"
 }
 
 _lab_guest_fill() {
@@ -228,9 +238,9 @@ lab_guest() {
 	name=guest/$(basename "$root")-$({
 		basename "$user"
 		echo "${LAB_GUEST_MODULES[@]}" "${LAB_GUEST_BINARIES[@]}"
-		declare -f _lab_guest_tree _lab_guest_busybox _lab_stub_libs \
+		declare -f _lab_guest_tree _lab_guest_needed _lab_guest_busybox _lab_stub_libs \
 			_lab_guest_binaries _lab_stub_sources
-	} | lab_hash "$LAB_DIR/domu/init" "$LAB_DIR"/agent/*)
+	} | lab_hash "$LAB_DIR"/agent/*)
 	lab_cached "$name" _lab_guest_make "$root" "$user"
 	echo "$LAB_CACHE/$name"
 }

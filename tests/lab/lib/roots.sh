@@ -92,7 +92,8 @@ lab_kernel_release() {
 }
 
 # lab_copy_modules ROOT RELEASE TARGET MODULE…: copy modules and what they
-# need, uncompressed, and write TARGET/modules.order in loading order.
+# need, uncompressed, and write TARGET/modules.order in loading order.  A
+# module that this kernel does not have is left out.
 lab_copy_modules() {
 	local root=$1 release=$2 target=$3 module path list
 
@@ -100,9 +101,9 @@ lab_copy_modules() {
 	mkdir -p "$target"
 	list=$(for module; do
 		modprobe --dirname "$root" --set-version "$release" \
-			--ignore-install --show-depends "$module" 2>/dev/null |
-			sed -n 's/^insmod \([^ ]*\).*/\1/p'
-	done | awk '!seen[$0]++')
+			--ignore-install --show-depends "$module" 2>/dev/null ||
+			continue
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
 	for path in $list; do
 		module=$(basename "$path")
 		case $path in
@@ -121,13 +122,14 @@ lab_extract_vmlinux() {
 	local image=$1 file=$2 magic tool pos
 
 	while read -r magic tool; do
-		while IFS=: read -r pos _; do
+		while read -r pos; do
 			tail -c +$((pos + 1)) "$image" |
 				$tool >"$file" 2>/dev/null || :
 			if readelf -h "$file" >/dev/null 2>&1; then
 				return 0
 			fi
-		done < <(LC_ALL=C grep -aobUP "$magic" "$image" | tr -d '\0')
+		done < <(LC_ALL=C grep -aobUP "$magic" "$image" |
+			LC_ALL=C cut -d: -f1)
 	done <<-'END'
 		\xfd7zXZ\x00 xz -dc
 		\x28\xb5\x2f\xfd zstd -qdc
