@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # Four queues on four processors, every one of them used, verify (R1, R13).
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
@@ -15,8 +14,8 @@ queues=$(lab_domu_exec d1 "ls /sys/block/${DISK#/dev/}/mq | wc -l")
 load='--ioengine=libaio --iodepth=32 --numjobs=4 --offset_increment=16m
 	--cpus_allowed=0-3 --cpus_allowed_policy=split --group_reporting'
 load=${load//[$'\n\t']/ }
-fio_verify d1 "$DISK" --bs=4k --size=1m "$load" : --bs=64k "$load" \
-	: --bs=1m --size=8m "$load"
+fio_verify d1 "$DISK" --bs=4k --size=512k "$load" : --bs=64k "$load" \
+	: --bs=1m --size=4m "$load"
 for queue in 0 1 2 3; do
 	[ "$(stat_of d1 "$DEV" queue$queue.kicks)" -gt 0 ] ||
 		lab_fail "queue $queue was never used"

@@ -2,8 +2,6 @@
 # shellcheck shell=bash
 # Buffers and offsets without page alignment arrive as they were (R1).
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
-# lab: suites=bookworm guests=pv guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

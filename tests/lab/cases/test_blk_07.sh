@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # Flush, discard, write-zeroes, serial number and the limits in sysfs.
 # lab: suites=bookworm guests=pv
-# lab: suites=bookworm guests=pv guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

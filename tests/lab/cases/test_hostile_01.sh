@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # The guest sees no host path and no private node, and cannot write ours.
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

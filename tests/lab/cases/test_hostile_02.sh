@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Nonsense in a frontend's nodes ends the connection, with a reason (R8, T17).
-# lab: suites=bookworm guests=pvh
+# lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

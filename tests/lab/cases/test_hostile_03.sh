@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # A frontend that changes its state without end disturbs nobody else (T7, T8).
-# lab: suites=bookworm guests=pvh
+# lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

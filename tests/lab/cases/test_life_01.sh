@@ -2,8 +2,6 @@
 # shellcheck shell=bash
 # The module is loaded and unloaded 50 times under I/O; nothing leaks (R6).
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
-# lab: suites=bookworm guests=pvh guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # 50 disks are attached and detached under I/O; nothing leaks (R6).
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -2,8 +2,6 @@
 # shellcheck shell=bash
 # A disk is pulled out under I/O, raw and mounted: errors, but no hang (R6).
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
-# lab: suites=bookworm guests=pv guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # A domU is destroyed in the middle of I/O: daemon healthy, image closed (R5, T19).
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pvh
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

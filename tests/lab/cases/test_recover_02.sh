@@ -3,8 +3,6 @@
 # A worker is killed with slow I/O in flight: dom0 clean, no grant left, the
 # domU gets errors and can have the disk again (R3, T10).
 # lab: suites=bookworm guests=pv
-# lab: suites=trixie guests=pv,pvh
-# lab: suites=bookworm guests=pv guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Errors of the backing device are I/O errors of the disk, no more (R10).
-# lab: suites=bookworm guests=pvh
+# lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -121,7 +121,7 @@ guest_grants() { # ID: how many grants of the domU are mapped by others
 # --- I/O ---------------------------------------------------------------------
 
 FIO_VERIFY="fio --rw=randwrite --verify=crc32c --verify_fatal=1 --thread \
---direct=1 --size=4m --output-format=terse"
+--direct=1 --size=1m --output-format=terse"
 
 # fio_verify NAME DISK OPTION… [: OPTION…]…: write, read back and compare
 # checksums; each ":" begins another job, which runs when those before are over.

@@ -91,7 +91,7 @@ _lab_take_processors() {
 	local total want i fd said=
 	local -a held=()
 
-	total=$(nproc)
+	total=${LAB_PROCESSORS:-$(nproc)}
 	want=$((LAB_CPUS < total ? LAB_CPUS : total))
 	mkdir -p "$LAB_CACHE/lock"
 	while :; do
