@@ -188,21 +188,90 @@ extern const struct virtio_config_ops xvf_config_ops;
  */
 int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
 
-/* vring.c: the members of virtio_config_ops that are about queues. */
+/*
+ * vring.c: the members of virtio_config_ops that are about queues.  Context of
+ * all: process, may sleep.  Errors: -errno, and the reason has been logged.
+ */
+
+/**
+ * xvf_find_vqs() - make the queues that a driver wants
+ * @vdev: the virtio device
+ * @nvqs: entries of @vqs and @info
+ * @vqs: result; NULL for those without a name
+ * @info: name, callback and kind of each
+ * @desc: ignored
+ *
+ * Return: 0 or -errno, and then there is no queue and the device is reset.
+ */
 int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 		 struct virtqueue *vqs[], struct virtqueue_info info[],
 		 struct irq_affinity *desc);
+
+/**
+ * xvf_del_vqs() - the reverse
+ * @vdev: the virtio device, which has been reset
+ */
 void xvf_del_vqs(struct virtio_device *vdev);
+
+/**
+ * xvf_synchronize_cbs() - wait for callbacks that are under way
+ * @vdev: the virtio device
+ */
 void xvf_synchronize_cbs(struct virtio_device *vdev);
+
+/**
+ * xvf_fail_vqs() - complete what is in flight on a device that is broken
+ * @xvf: the device
+ *
+ * Return: true if it must be called again later.
+ */
 bool xvf_fail_vqs(struct xvf_device *xvf);
+
+/**
+ * xvf_set_vq_affinity() - the processors that a queue's interrupt prefers
+ * @vq: the queue
+ * @mask: processors, or NULL
+ *
+ * Return: 0 or -errno.
+ */
 int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask);
+
+/**
+ * xvf_disable_vq_and_reset() - take one queue back from the backend
+ * @vq: the queue
+ *
+ * Return: 0 or -errno.
+ */
 int xvf_disable_vq_and_reset(struct virtqueue *vq);
+
+/**
+ * xvf_enable_vq_after_reset() - give it to the backend again
+ * @vq: the queue; its ring may be another one
+ *
+ * Return: 0 or -errno, and then the device is broken.
+ */
 int xvf_enable_vq_after_reset(struct virtqueue *vq);
 
-/* stats.c */
+/**
+ * xvf_stats_init() - make the directory in debugfs
+ */
 void xvf_stats_init(void);
+
+/**
+ * xvf_stats_exit() - the reverse
+ */
 void xvf_stats_exit(void);
+
+/**
+ * xvf_stats_add() - show a device that has a DMA layer
+ * @xvf: the device
+ */
 void xvf_stats_add(struct xvf_device *xvf);
+
+/**
+ * xvf_stats_remove() - the reverse; waits for readers
+ * @xvf: the device, shown or not
+ */
 void xvf_stats_remove(struct xvf_device *xvf);
 
 #endif /* XEN_VIRTIO_FRONT_H */

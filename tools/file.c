@@ -207,8 +207,8 @@ static uint64_t file_sysfs(dev_t dev, const char *name)
 		f = fopen(path, "re");
 		if (!f)
 			continue;
-		if (fscanf(f, "%llu", &value) != 1)
-			value = 0;
+		if (fgets(path, sizeof(path), f))
+			value = strtoull(path, NULL, 10);
 		fclose(f);
 		break;
 	}
@@ -319,7 +319,7 @@ static bool file_dio_try(int fd, size_t offset, size_t len)
 	void *buf;
 	ssize_t n;
 
-	if (posix_memalign(&buf, FILE_MAX_BLOCK, 2 * FILE_MAX_BLOCK))
+	if (posix_memalign(&buf, FILE_MAX_BLOCK, (size_t)2 * FILE_MAX_BLOCK))
 		return false;
 	n = pread(fd, (char *)buf + offset, len, 0);
 	free(buf);

@@ -26,8 +26,8 @@
 
 #include "file_priv.h"
 
-#define HELPER_STACK		(256 * 1024)
-#define HELPER_BOUNCE		(256 * 1024)
+#define HELPER_STACK		((size_t)256 << 10)
+#define HELPER_BOUNCE		((size_t)256 << 10)
 #define HELPER_ALIGN		4096
 #define HELPER_IOVS		64
 

@@ -101,15 +101,14 @@ bool xvb_ratelimit(struct xvb_ratelimit *rl)
 	return true;
 }
 
-int xvb_error_set(struct xvb_error *err, int code, const char *fmt, ...)
+void xvb_error_text(struct xvb_error *err, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!err)
-		return code;
+		return;
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	log_sanitize(err->text);
-	return code;
 }

@@ -96,14 +96,28 @@ struct xvb_error {
 };
 
 /**
+ * xvb_error_text() - the text of an error, see xvb_error_set()
+ * @err: where to, or NULL to drop the text
+ * @fmt: printf format, without a newline
+ */
+void xvb_error_text(struct xvb_error *err, const char *fmt, ...)
+	XVB_PRINTF(2, 3);
+
+/**
  * xvb_error_set() - report an error
  * @err: where to, or NULL to drop the text
  * @code: negative errno, handed back
- * @fmt: printf format, without a newline
+ * @...: printf format, without a newline, and its arguments
+ *
+ * A macro, so that static analysis sees that the value is @code.
  *
  * Return: @code, for "return xvb_error_set(err, -EINVAL, ...)".
  */
-int xvb_error_set(struct xvb_error *err, int code, const char *fmt, ...)
-	XVB_PRINTF(3, 4);
+#define xvb_error_set(err, code, ...) ({				\
+	int xvb_code = (code);						\
+									\
+	xvb_error_text(err, __VA_ARGS__);				\
+	xvb_code;							\
+})
 
 #endif /* XVB_LOG_H */

@@ -323,7 +323,8 @@ static inline int walk_add(struct xvb_vq *vq, struct vq_walk *w,
 		return xvb_vq_break(vq, "head %u: %u bytes at %#llx are not inside one window",
 				    w->head, len, (unsigned long long)addr);
 	w->total += len;
-	w->iov->iov_base = ptr;
+	/* w->iov is below w->end, so it is not NULL. */
+	w->iov->iov_base = ptr; /* NOLINT(clang-analyzer-core.NullDereference) */
 	w->iov->iov_len = len;
 	w->iov++;
 	return 0;

@@ -890,7 +890,7 @@ static void test_broken_queue(void **state)
 {
 	struct front *f = *state;
 	const uint32_t ok = OK_STATUS | VIRTIO_CONFIG_S_DRIVER_OK;
-	union xvb_msg msg;
+	union xvb_msg msg = { .hdr = { 0 } };
 	struct xvio_event_config *ev = payload_of(&msg);
 
 	/* Nobody is told before DRIVER_OK. */

@@ -20,6 +20,7 @@ ref=$(top_ref)
 channels=$(guest_channels d1)
 load d1 "$DISK"
 lab_domu_exec d1 "for i in \$(seq 50); do
+	echo virtio-$DEV >/sys/bus/xen/drivers/xen-virtio-front/unbind
 	rmmod xen_virtio_front || exit 1
 	[ ! -e $DISK ] || exit 2
 	insmod /lab/xen-virtio-front.ko || exit 3
@@ -33,6 +34,7 @@ fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32
 	lab_fail "the domU had $channels event channels, has $(guest_channels d1)"
 [ "$(top_ref)" -le $((ref + 64)) ] ||
 	lab_fail "grant references went from $ref to $(top_ref)"
-lab_domu_exec d1 rmmod xen_virtio_front
+lab_domu_exec d1 "echo virtio-$DEV \
+	>/sys/bus/xen/drivers/xen-virtio-front/unbind; rmmod xen_virtio_front"
 [ "$(guest_grants "$(xl domid d1)")" = 0 ] || lab_fail "grants are mapped"
 lab_pass

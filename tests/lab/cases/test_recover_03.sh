@@ -20,7 +20,9 @@ lab_wait_for 20 no_load || lab_fail "fio hangs"
 
 lab_log "again"
 lab_start_daemon
-lab_domu_exec d1 'rmmod xen_virtio_front && insmod /lab/xen-virtio-front.ko'
+lab_domu_exec d1 "echo virtio-$DEV \
+	>/sys/bus/xen/drivers/xen-virtio-front/unbind
+	rmmod xen_virtio_front && insmod /lab/xen-virtio-front.ko"
 wait_disk d1
 fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=32
 detach d1 "$DEV"
