@@ -146,6 +146,7 @@ load() { # NAME DISK
 		[ -b $2 ] && fio --name=load --filename=$2 --rw=randrw \
 			--bs=4k --iodepth=32 --ioengine=libaio --direct=1 \
 			--time_based --runtime=2 --size=4m --thread \
+			--allow_file_create=0 \
 			--output=/dev/null || sleep 0.1
 	done" >/dev/null 2>&1 &
 }
@@ -155,8 +156,11 @@ stop_load() { # NAME
 	lab_wait_for 30 no_load || lab_fail "I/O hangs"
 }
 
-no_load() {
-	[ -z "$(jobs -r)" ]
+no_load() { # the daemon is a job of this shell, too
+	local daemon
+
+	daemon=$(cat /run/lab/daemon.pid 2>/dev/null) || :
+	[ -z "$(jobs -rp | grep -vx "${daemon:-none}")" ]
 }
 
 # --- dom0 --------------------------------------------------------------------

@@ -12,7 +12,7 @@ shopt -s inherit_errexit
 LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034
 LAB_TREE=$(cd "$LAB_DIR/../.." && pwd)
-LAB_CACHE=${XEN_VIRTIO_CACHE:-/var/cache/xen-virtio}
+LAB_CACHE=$(realpath -m "${XEN_VIRTIO_CACHE:-/var/cache/xen-virtio}")
 
 LAB_EXIT_BROKEN=2
 

@@ -6,11 +6,13 @@ LAB_BOOT_SECONDS=120
 
 # lab_disk_make DIR FILE: an ext4 image with the files of DIR, read-only.
 lab_disk_make() {
-	local kib
+	local kib files
 
 	kib=$(du -sk --apparent-size "$1" | cut -f1)
-	truncate -s "$((kib * 11 / 10 + 16384))K" "$2"
-	mke2fs -q -t ext4 -m 0 -O ^has_journal -N 4096 -d "$1" "$2"
+	files=$(find "$1" -printf . | wc -c)
+	truncate -s "$((kib * 11 / 10 + files * 4 + 16384))K" "$2"
+	mke2fs -q -t ext4 -m 0 -O ^has_journal -N $((files + 256)) \
+		-d "$1" "$2"
 }
 
 # lab_input_tree DIR: everything that is the same for all boots of this run.
@@ -39,7 +41,7 @@ _lab_qemu_arguments() {
 		console=com1 "com1=115200,8n1" loglvl=all guest_loglvl=all
 		conring_size=1M console_timestamps=boot
 		"dom0_mem=${LAB_DOM0_MEM:-2G},max:${LAB_DOM0_MEM:-2G}"
-		"dom0_max_vcpus=$LAB_CPUS" noreboot
+		"dom0_max_vcpus=$LAB_CPUS"
 	)
 	local linux=(
 		console=hvc0 loglevel=4 log_buf_len=4M panic=-1
