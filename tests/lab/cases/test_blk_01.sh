@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # A disk attached to a running domU: what one side wrote, the other reads (R1).
-# lab: suites=bookworm,trixie guests=pv,pvh
-# lab: suites=bookworm guests=pv,pvh guest-suites=sid
+# lab: suites=bookworm,trixie guests=pv,pvh timeout=600
+# lab: suites=bookworm guests=pv,pvh guest-suites=sid timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -18,7 +18,7 @@ lab_wait_for 20 no_load || lab_fail "fio hangs after its disk has gone"
 grep -q 'error' "$CASE_DIR/fio" || lab_fail "fio was not disturbed"
 
 attach_disk d1 "path=$IMAGE"
-lab_domu_exec d1 "mke2fs -q -t ext4 $DISK && mount $DISK /mnt"
+lab_domu_exec d1 "modprobe ext4; mke2fs -q -t ext4 $DISK && mount $DISK /mnt"
 # shellcheck disable=SC2016 # the domU expands it
 lab_domu_exec d1 'i=0; while head -c 100k /dev/zero >/mnt/$i && sync /mnt/$i
 	do i=$((i + 1)); done' >/dev/null 2>&1 &

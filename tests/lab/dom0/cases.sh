@@ -160,7 +160,7 @@ no_load() { # the daemon is a job of this shell, too
 	local daemon
 
 	daemon=$(cat /run/lab/daemon.pid 2>/dev/null) || :
-	[ -z "$(jobs -rp | grep -vx "${daemon:-none}")" ]
+	! jobs -rp | grep -qvx "${daemon:-none}"
 }
 
 # --- dom0 --------------------------------------------------------------------

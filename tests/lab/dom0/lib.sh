@@ -11,7 +11,7 @@ LAB_GUEST_DIR=/lab/guest
 
 # What a kernel need not find out by reading ports that are emulated twice.
 LAB_QUICK="tsc_early_khz=$LAB_TSC_KHZ pci=off 8250.nr_uarts=0 agp=off"
-LAB_QUICK+=" random.trust_cpu=1"
+LAB_QUICK+=" tsc=nowatchdog random.trust_cpu=1"
 
 # --- verdict ---------------------------------------------------------------
 
