@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Every block size, queue depth and way of I/O verifies by checksum (R1).
-# lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pv timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

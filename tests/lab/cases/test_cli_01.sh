@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Each mistake with attach is one line, a status that is not 0, nothing left.
-# lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pv timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

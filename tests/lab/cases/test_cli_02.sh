@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # A disk that somebody else writes is refused, one line says why; so is a daemon
 # that does not run.
-# lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pv timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # The lab itself: a domU boots, executes, reports; blkfront works; all is clean.
-# lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pv timeout=600
 
 status=0
 lab_domu_create d1

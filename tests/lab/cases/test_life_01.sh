@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # The module is loaded and unloaded 50 times under I/O; nothing leaks (R6).
-# lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pv timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

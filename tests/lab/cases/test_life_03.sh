@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # A disk is pulled out under I/O, raw and mounted: errors, but no hang (R6).
-# lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pv timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

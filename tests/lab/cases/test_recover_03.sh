@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # The daemon is stopped under I/O: clean end; a new one serves again (R3).
-# lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pv timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

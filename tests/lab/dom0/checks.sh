@@ -97,22 +97,21 @@ _check_xen() {
 
 # Poll until there is no domU any more; the last one takes a moment to die.
 _check_domains() {
-	local tries=100
+	local left end=$((SECONDS + 15))
 
-	while [ -n "$(_zombies)" ] && [ $((tries -= 1)) -gt 0 ]; do
+	while left=$(_zombies) && [ -n "$left" ] && [ "$SECONDS" -lt "$end" ]; do
 		sleep 0.1
 	done
-	[ -z "$(_zombies)" ] ||
-		grave_problem "domain left: $(_zombies | head -n 1)"
+	[ -z "$left" ] || grave_problem "domain left: $(head -n 1 <<<"$left")"
 }
 
 # _check_same NAME NOUN: compare with the listing taken before.
 _check_same() {
-	local new tries=30
+	local new end=$((SECONDS + 4))
 
 	while :; do
 		new=$("_$1" | comm -13 "$LAB_STATE/$1" -)
-		if [ -z "$new" ] || [ $((tries -= 1)) = 0 ]; then
+		if [ -z "$new" ] || [ "$SECONDS" -ge "$end" ]; then
 			break
 		fi
 		sleep 0.1
