@@ -37,6 +37,13 @@
 /* A generation that changes this often without a break never settles. */
 #define MAX_GENERATION_MOVES	64
 
+/* Devices with more queues get indirect descriptors unasked. */
+#define MAX_ASKED_QUEUES	64
+
+static bool indirect;
+module_param(indirect, bool, 0644);
+MODULE_PARM_DESC(indirect, "indirect descriptors also on rings of 512 entries and more (default N)");
+
 struct features_msg {
 	struct xvio_features head;
 	__le32 bits[2];
@@ -94,6 +101,23 @@ int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id)
 	return 0;
 }
 
+/*
+ * An indirect table is one more buffer to allocate, to map and to copy: a ring
+ * that has room for the chains themselves costs less (docs/performance.md).
+ */
+int xvf_choose_descriptors(struct xvf_device *xvf)
+{
+	u32 num;
+	int err;
+
+	if (indirect || xvf->max_vqs > MAX_ASKED_QUEUES)
+		return 0;
+	err = xvf_smallest_queue(xvf, &num);
+	if (!err && num >= XVF_DIRECT_QUEUE_SIZE)
+		xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+	return err;
+}
+
 /* Ask for @len bytes, at most what fits in a message; 0 for the generation. */
 static int read_config(struct xvf_device *xvf, u32 offset, void *buf, u32 len)
 {
@@ -144,9 +168,13 @@ static unsigned int seg_max_offset(const struct virtio_device *vdev)
 static void limit_segments(struct virtio_device *vdev, unsigned int offset,
 			   void *buf, unsigned int len)
 {
-	u32 most = grant_dma_max_segments(to_xvf_device(vdev)->gdma);
+	struct xvf_device *xvf = to_xvf_device(vdev);
+	u32 most = grant_dma_max_segments(xvf->gdma);
 	__le32 *seg_max = buf;
 
+	/* Header and status are in the ring too, if there are no tables. */
+	if (!(xvf->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC)))
+		most = min_t(u32, most, XVF_DIRECT_QUEUE_SIZE - 2);
 	if (offset == seg_max_offset(vdev) && len == sizeof(*seg_max) &&
 	    le32_to_cpu(*seg_max) > most)
 		*seg_max = cpu_to_le32(most);

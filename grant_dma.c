@@ -13,9 +13,9 @@
  * when it is mapped and copied out when it is unmapped, as swiotlb does, also
  * in that a device that writes less than the whole buffer leaves the rest as
  * it was.  (A backend that is not trusted gets zeroes for what it is to write,
- * instead of what was there.)  So the device sees a buffer and nothing beside it, whatever else is
- * in the same page, and a device that keeps a mapping keeps nothing but bounce
- * memory.
+ * instead of what was there.)  So the device sees a buffer and nothing beside
+ * it, whatever else is in the same page, and a device that keeps a mapping keeps
+ * nothing but bounce memory.
  *
  * Mapping fails only when the window is full.  That is no error of the I/O:
  * virtio drivers keep the request and try again when others have completed.
@@ -36,10 +36,15 @@ static struct grant_dma *to_grant_dma(struct device *dev)
 	return xvf->gdma;
 }
 
+size_t grant_dma_max_size(const struct grant_dma *gdma)
+{
+	return gdma->max_chunks * GRANT_DMA_CHUNK_SIZE;
+}
+
 /* Buffers are at most this large, so that many of them fit in the window. */
 static size_t max_mapping(const struct grant_dma *gdma)
 {
-	size_t size = gdma->max_chunks * GRANT_DMA_CHUNK_SIZE / 256;
+	size_t size = grant_dma_max_size(gdma) / 256;
 
 	return clamp_t(size_t, rounddown_pow_of_two(size), XEN_PAGE_SIZE,
 		       GRANT_DMA_CHUNK_SIZE);
@@ -47,27 +52,14 @@ static size_t max_mapping(const struct grant_dma *gdma)
 
 unsigned int grant_dma_max_segments(const struct grant_dma *gdma)
 {
-	return gdma->max_chunks * GRANT_DMA_CHUNK_SIZE / 2 / max_mapping(gdma);
-}
-
-static void slot_fill(struct grant_dma_slot *slot, phys_addr_t phys,
-		      size_t size)
-{
-	slot->size = size;
-	for (;; slot++) {
-		slot->orig = phys;
-		slot->left = size;
-		if (size <= GRANT_DMA_GRANULE)
-			break;
-		phys += GRANT_DMA_GRANULE;
-		size -= GRANT_DMA_GRANULE;
-	}
+	return grant_dma_max_size(gdma) / 2 / max_mapping(gdma);
 }
 
 static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 			   enum dma_data_direction dir, unsigned long attrs)
 {
 	struct grant_dma *gdma = to_grant_dma(dev);
+	struct grant_dma_slot *slot;
 	unsigned long off;
 
 	if (unlikely(dir == DMA_NONE || !size))
@@ -77,7 +69,9 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 	if (unlikely(off == GRANT_DMA_NO_SLOT))
 		return DMA_MAPPING_ERROR;
 
-	slot_fill(grant_dma_window_slot(gdma, off), phys, size);
+	slot = grant_dma_window_slot(gdma, off);
+	slot->orig = phys;
+	slot->size = size;
 	this_cpu_inc(gdma->stats->maps);
 	/*
 	 * Also when the device is to write: it may write less than it says,
@@ -102,49 +96,55 @@ static void report_unmapped(struct grant_dma *gdma, dma_addr_t addr,
 }
 
 /*
- * The offset in the window of a mapped range, checked: on 6.1 and 6.12 the
- * ring reads what it unmaps back from memory that a device might write.
+ * The offset in the window of an address, checked: on 6.1 and 6.12 the ring
+ * reads what it unmaps back from memory that a device might write.
  */
-static unsigned long mapped_offset(struct grant_dma *gdma, dma_addr_t addr,
-				   size_t size)
+static bool in_window(struct grant_dma *gdma, dma_addr_t addr,
+		      unsigned long *off)
 {
-	unsigned long off = addr - gdma->base;
-	struct grant_dma_slot *slot;
-	unsigned int chunk;
+	unsigned int chunk = (addr - gdma->base) >> GRANT_DMA_CHUNK_SHIFT;
 
-	chunk = off >> GRANT_DMA_CHUNK_SHIFT;
-	if (unlikely(addr < gdma->base || chunk >= gdma->max_chunks ||
-		     chunk < READ_ONCE(gdma->lowest)))
-		goto bad;
-	slot = grant_dma_window_slot(gdma, off);
-	if (unlikely(size + (off & (GRANT_DMA_GRANULE - 1)) > slot->left))
-		goto bad;
-	return off;
-bad:
-	report_unmapped(gdma, addr, size);
-	return GRANT_DMA_NO_SLOT;
+	*off = addr - gdma->base;
+	return likely(addr >= gdma->base && chunk < gdma->max_chunks &&
+		      chunk >= READ_ONCE(gdma->lowest));
 }
 
-static void copy_out(struct grant_dma *gdma, unsigned long off, size_t size)
+/* The slot of a mapped range, checked, and the range's offset in the slot. */
+static struct grant_dma_slot *mapped_slot(struct grant_dma *gdma,
+					  dma_addr_t addr, size_t size,
+					  unsigned long *at)
 {
-	struct grant_dma_slot *slot = grant_dma_window_slot(gdma, off);
-	void *buf = phys_to_virt(slot->orig + (off & (GRANT_DMA_GRANULE - 1)));
+	struct grant_dma_slot *slot, *first;
+	unsigned long off;
+
+	if (!in_window(gdma, addr, &off))
+		goto bad;
+	/* Only the first granule of a slot says that it is mapped. */
+	first = gdma->chunks[off >> GRANT_DMA_CHUNK_SHIFT].slots;
+	slot = grant_dma_window_slot(gdma, off);
+	while (!slot->size && slot > first)
+		slot--;
+	*at = (off & (GRANT_DMA_CHUNK_SIZE - 1)) -
+	      ((slot - first) << GRANT_DMA_GRANULE_SHIFT);
+	if (*at > slot->size || size > slot->size - *at)
+		goto bad;
+	return slot;
+bad:
+	report_unmapped(gdma, addr, size);
+	return NULL;
+}
+
+static void copy_out(struct grant_dma *gdma, unsigned long off,
+		     const struct grant_dma_slot *slot, unsigned long at,
+		     size_t size)
+{
+	void *buf = phys_to_virt(slot->orig + at);
 
 	if (unlikely(READ_ONCE(gdma->dead)))
 		memset(buf, 0xff, size);
 	else
 		memcpy(buf, grant_dma_window_ptr(gdma, off), size);
 	this_cpu_add(gdma->stats->bytes_out, size);
-}
-
-static void copy_in(struct grant_dma *gdma, unsigned long off, size_t size)
-{
-	struct grant_dma_slot *slot = grant_dma_window_slot(gdma, off);
-
-	memcpy(grant_dma_window_ptr(gdma, off),
-	       phys_to_virt(slot->orig + (off & (GRANT_DMA_GRANULE - 1))),
-	       size);
-	this_cpu_add(gdma->stats->bytes_in, size);
 }
 
 static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
@@ -154,22 +154,21 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	struct grant_dma_slot *slot;
 	unsigned long off;
 
-	off = mapped_offset(gdma, addr, size);
-	if (unlikely(off == GRANT_DMA_NO_SLOT))
-		return;
-
+	if (unlikely(!in_window(gdma, addr, &off)))
+		goto bad;
 	/* Only a slot as a whole: a part of it must not be handed out again. */
 	slot = grant_dma_window_slot(gdma, off);
-	if (unlikely(off & (GRANT_DMA_GRANULE - 1) || slot->size != size)) {
-		report_unmapped(gdma, addr, size);
-		return;
-	}
+	if (unlikely(slot->size != size || !size ||
+		     off & (GRANT_DMA_GRANULE - 1)))
+		goto bad;
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		copy_out(gdma, off, size);
+		copy_out(gdma, off, slot, 0, size);
 	slot->size = 0;
-	slot->left = 0;
 	this_cpu_inc(gdma->stats->unmaps);
 	grant_dma_window_free(gdma, off, size);
+	return;
+bad:
+	report_unmapped(gdma, addr, size);
 }
 
 XVF_DEFINE_DMA_MAP(grant_dma_map, map_phys)
@@ -212,20 +211,27 @@ static void grant_dma_sync_for_cpu(struct device *dev, dma_addr_t addr,
 				   size_t size, enum dma_data_direction dir)
 {
 	struct grant_dma *gdma = to_grant_dma(dev);
-	unsigned long off = mapped_offset(gdma, addr, size);
+	struct grant_dma_slot *slot;
+	unsigned long at;
 
-	if (off != GRANT_DMA_NO_SLOT && dir != DMA_TO_DEVICE)
-		copy_out(gdma, off, size);
+	slot = mapped_slot(gdma, addr, size, &at);
+	if (slot && dir != DMA_TO_DEVICE)
+		copy_out(gdma, addr - gdma->base, slot, at, size);
 }
 
 static void grant_dma_sync_for_device(struct device *dev, dma_addr_t addr,
 				      size_t size, enum dma_data_direction dir)
 {
 	struct grant_dma *gdma = to_grant_dma(dev);
-	unsigned long off = mapped_offset(gdma, addr, size);
+	struct grant_dma_slot *slot;
+	unsigned long at;
 
-	if (off != GRANT_DMA_NO_SLOT && dir != DMA_FROM_DEVICE)
-		copy_in(gdma, off, size);
+	slot = mapped_slot(gdma, addr, size, &at);
+	if (!slot || dir == DMA_FROM_DEVICE)
+		return;
+	memcpy(grant_dma_window_ptr(gdma, addr - gdma->base),
+	       phys_to_virt(slot->orig + at), size);
+	this_cpu_add(gdma->stats->bytes_in, size);
 }
 
 static void grant_dma_sync_sg_for_cpu(struct device *dev,

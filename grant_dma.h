@@ -68,16 +68,33 @@ struct grant_dma_stats {
 };
 
 /**
- * struct grant_dma_slot - where a granule of the window comes from
- * @orig: physical address of the buffer that the granule stands for
- * @left: bytes of the buffer from here on
+ * struct grant_dma_slot - what a granule of the window stands for
+ * @orig: physical address of the buffer, in the first granule of a slot
  * @size: bytes of the buffer in the first granule of a slot that is mapped,
- *	0 elsewhere
+ *	0 in all others
  */
 struct grant_dma_slot {
 	phys_addr_t orig;
-	u32 left;
 	u32 size;
+};
+
+/*
+ * Slots of 512 bytes and of 4 KiB have a cache.  It is as large as what a sweep
+ * of completions gives back at once: 32 requests with header and status.
+ */
+#define GRANT_DMA_CACHES	2
+#define GRANT_DMA_CACHE_SLOTS	64
+
+/**
+ * struct grant_dma_cache - free slots of one size on one CPU
+ * @top: how many of @off are taken, as a hint: whoever is interrupted between
+ *	its look and its exchange finds that out and takes the long way
+ * @off: offset in the window plus 1; 0 where there is none.  Changed by atomic
+ *	exchange only, so that any CPU may empty it
+ */
+struct grant_dma_cache {
+	unsigned int top;
+	unsigned long off[GRANT_DMA_CACHE_SLOTS];
 };
 
 /**
@@ -103,6 +120,7 @@ struct grant_dma_chunk {
  * @priv: first argument of @host's functions
  * @iovad: allocator of the window, in granules; chunk 0 begins at the granule
  *	GRANT_DMA_CHUNK_GRANULES, as 0 means failure
+ * @cache: free slots of the common sizes, before @iovad
  * @limit: its last granule
  * @base: address of the first byte of chunk 0, as on a virtqueue
  * @first_ref: reference of the first page of chunk 0.  All references of the
@@ -132,6 +150,7 @@ struct grant_dma {
 	const struct grant_dma_host *host;
 	void *priv;
 	struct iova_domain iovad;
+	struct grant_dma_cache __percpu *cache;
 	unsigned long limit;
 	dma_addr_t base;
 	grant_ref_t first_ref;
@@ -234,6 +253,14 @@ int grant_dma_revoke(grant_ref_t ref, struct page *page,
  * Return: so many that they fit, at their largest, in half of the window.
  */
 unsigned int grant_dma_max_segments(const struct grant_dma *gdma);
+
+/**
+ * grant_dma_max_size() - how large the window can get
+ * @gdma: the layer
+ *
+ * Return: bytes.
+ */
+size_t grant_dma_max_size(const struct grant_dma *gdma);
 
 /**
  * grant_dma_sum_stats() - add up the counters of all CPUs

@@ -90,6 +90,39 @@ static int get_vqueue(struct xvf_device *xvf, unsigned int index,
 	return err;
 }
 
+/*
+ * The entries of a queue for which the backend has room for @max: all rings
+ * together may have an eighth of the window, the buffers need the rest.
+ */
+static u32 queue_size(struct xvf_device *xvf, u32 max)
+{
+	size_t share = grant_dma_max_size(xvf->gdma) / 8 / xvf->max_vqs;
+	struct xvio_inflight *inflight;
+	u32 num = min_t(u32, max, XVF_MAX_QUEUE_SIZE);
+
+	while (num > XVF_MIN_QUEUE_SIZE &&
+	       vring_size(num, PAGE_SIZE) +
+	       struct_size(inflight, desc, num) > share)
+		num /= 2;
+	return num;
+}
+
+int xvf_smallest_queue(struct xvf_device *xvf, u32 *num)
+{
+	struct xvio_vqueue max;
+	unsigned int i;
+	int err;
+
+	*num = XVF_MAX_QUEUE_SIZE;
+	for (i = 0; i < xvf->max_vqs; i++) {
+		err = get_vqueue(xvf, i, &max);
+		if (err)
+			return err;
+		*num = min(*num, queue_size(xvf, le32_to_cpu(max.max_size)));
+	}
+	return 0;
+}
+
 /* The in-flight record: ours to provide, the backend's to use. */
 static int alloc_inflight(struct xvf_queue *queue)
 {
@@ -226,7 +259,7 @@ static int create_queue(struct xvf_queue *queue, struct virtio_device *vdev,
 	num = le32_to_cpu(max.max_size);
 	if (!num)
 		return -ENOENT;
-	num = min_t(u32, num, XVF_MAX_QUEUE_SIZE);
+	num = queue_size(xvf, num);
 	if (!is_power_of_2(num))
 		return -EINVAL;
 

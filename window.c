@@ -8,11 +8,12 @@
  * which maps it once.  From then on a buffer costs an allocation and a copy:
  * no grant operation, no hypercall, no unmap in the backend.
  *
- * The allocator is the kernel's own for I/O virtual addresses: per-CPU caches
- * for slots up to 16 KiB, a tree behind them.  Chunks that are not there are
- * ranges that we hold allocated ourselves.  It hands out the highest free
- * address, so a slot in the lowest chunk says that the others are full, and
- * that is when the window grows.
+ * Slots of 512 bytes and of 4 KiB, which are almost all, come from a small cache
+ * of each CPU without a lock.  The allocator behind it is the kernel's own for
+ * I/O virtual addresses: per-CPU caches with a lock for slots up to 16 KiB, and
+ * a tree.  Chunks that are not there are ranges that we hold allocated
+ * ourselves.  It hands out the highest free address, so a slot in the lowest
+ * chunk says that the others are full, and that is when the window grows.
  *
  * Nothing but pages of the window is ever granted from here, and a page goes
  * back to the kernel only after its grant has ended.
@@ -23,6 +24,8 @@
 #include <linux/vmalloc.h>
 
 #include "grant_dma.h"
+
+#define PAGE_GRANULES		(XEN_PAGE_SIZE / GRANT_DMA_GRANULE)
 
 /* How long a backend that refused a chunk may take to let go of it. */
 #define REVOKE_TIMEOUT		(2 * HZ)
@@ -55,15 +58,82 @@ static void window_want_more(struct grant_dma *gdma)
 		queue_work(gdma->wq, &gdma->grow_work);
 }
 
-unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size)
+/* Which cache has slots of @nr granules, or NULL. */
+static struct grant_dma_cache *cache_of(struct grant_dma *gdma,
+					unsigned long nr)
+{
+	struct grant_dma_cache *cache = raw_cpu_ptr(gdma->cache);
+
+	if (nr == 1)
+		return cache;
+	/* All that the allocator rounds up to a page. */
+	if (nr > PAGE_GRANULES / 2 && nr <= PAGE_GRANULES)
+		return cache + 1;
+	return NULL;
+}
+
+/* A free slot plus 1, or 0.  Another CPU's cache does no harm either. */
+static unsigned long cache_get(struct grant_dma_cache *cache)
+{
+	unsigned int top = READ_ONCE(cache->top);
+
+	if (!top)
+		return 0;
+	WRITE_ONCE(cache->top, --top);
+	return xchg(&cache->off[top], 0);
+}
+
+static bool cache_put(struct grant_dma_cache *cache, unsigned long off)
+{
+	unsigned int top = READ_ONCE(cache->top);
+
+	if (top >= GRANT_DMA_CACHE_SLOTS)
+		return false;
+	/* Taken or not before: it is now. */
+	WRITE_ONCE(cache->top, top + 1);
+	return !cmpxchg(&cache->off[top], 0, off + 1);
+}
+
+static void cache_flush_one(struct grant_dma *gdma,
+			    struct grant_dma_cache *cache, unsigned long nr)
+{
+	unsigned long off;
+	unsigned int i;
+
+	for (i = 0; i < GRANT_DMA_CACHE_SLOTS; i++) {
+		off = xchg(&cache->off[i], 0);
+		if (off)
+			free_iova_fast(&gdma->iovad, granule_of(off - 1), nr);
+	}
+}
+
+/*
+ * Give what all CPUs hold back to the allocator, which can then make large
+ * slots of it.
+ */
+static void cache_flush(struct grant_dma *gdma)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct grant_dma_cache *cache = per_cpu_ptr(gdma->cache, cpu);
+
+		cache_flush_one(gdma, &cache[0], 1);
+		cache_flush_one(gdma, &cache[1], PAGE_GRANULES);
+	}
+}
+
+static unsigned long window_alloc_slow(struct grant_dma *gdma,
+				       unsigned long nr)
 {
 	unsigned long pfn, off;
 	unsigned int lowest;
 
-	if (size > GRANT_DMA_CHUNK_SIZE)
-		return GRANT_DMA_NO_SLOT;
-
-	pfn = alloc_iova_fast(&gdma->iovad, granules(size), gdma->limit, true);
+	pfn = alloc_iova_fast(&gdma->iovad, nr, gdma->limit, false);
+	if (unlikely(!pfn)) {
+		cache_flush(gdma);
+		pfn = alloc_iova_fast(&gdma->iovad, nr, gdma->limit, true);
+	}
 	lowest = READ_ONCE(gdma->lowest);
 	if (unlikely(!pfn)) {
 		this_cpu_inc(gdma->stats->exhausted);
@@ -77,10 +147,31 @@ unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size)
 	return off;
 }
 
+unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size)
+{
+	unsigned long nr = granules(size), off;
+	struct grant_dma_cache *cache;
+
+	if (size > GRANT_DMA_CHUNK_SIZE)
+		return GRANT_DMA_NO_SLOT;
+
+	cache = cache_of(gdma, nr);
+	if (likely(cache)) {
+		off = cache_get(cache);
+		if (likely(off))
+			return off - 1;
+	}
+	return window_alloc_slow(gdma, nr);
+}
+
 void grant_dma_window_free(struct grant_dma *gdma, unsigned long off,
 			   size_t size)
 {
-	free_iova_fast(&gdma->iovad, granule_of(off), granules(size));
+	unsigned long nr = granules(size);
+	struct grant_dma_cache *cache = cache_of(gdma, nr);
+
+	if (!cache || !cache_put(cache, off))
+		free_iova_fast(&gdma->iovad, granule_of(off), nr);
 }
 
 int grant_dma_revoke(grant_ref_t ref, struct page *page,
@@ -299,9 +390,13 @@ int grant_dma_window_init(struct grant_dma *gdma)
 	mutex_init(&gdma->lock);
 	INIT_WORK(&gdma->grow_work, window_grow_work);
 
+	gdma->cache = __alloc_percpu(GRANT_DMA_CACHES * sizeof(*gdma->cache),
+				     __alignof__(*gdma->cache));
+	if (!gdma->cache)
+		return -ENOMEM;
 	err = window_claim_refs(gdma);
 	if (err)
-		return err;
+		goto err_free_cache;
 	gdma->base = XVIO_ADDR_GRANT |
 		     (dma_addr_t)gdma->first_ref << XVIO_ADDR_PAGE_SHIFT;
 	gdma->limit = (gdma->max_chunks + 1) * GRANT_DMA_CHUNK_GRANULES - 1;
@@ -327,6 +422,8 @@ err_put_domain:
 err_free_refs:
 	gnttab_free_grant_reference_seq(gdma->first_ref, gdma->max_chunks *
 					GRANT_DMA_CHUNK_PAGES);
+err_free_cache:
+	free_percpu(gdma->cache);
 	return err;
 }
 
@@ -361,4 +458,5 @@ void grant_dma_window_exit(struct grant_dma *gdma, unsigned long deadline)
 	if (gdma->unused)
 		gnttab_free_grant_reference_seq(gdma->first_ref, gdma->unused *
 						GRANT_DMA_CHUNK_PAGES);
+	free_percpu(gdma->cache);
 }

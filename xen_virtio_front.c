@@ -394,6 +394,11 @@ static void connect(struct xvf_device *xvf)
 	}
 	if (create_dma(xvf))
 		return;
+	err = xvf_choose_descriptors(xvf);
+	if (err) {
+		xenbus_dev_fatal(xdev, err, "asking how large the queues are");
+		return;
+	}
 	xvf_stats_add(xvf);
 	err = register_vdev(xvf, &id);
 	if (err) {

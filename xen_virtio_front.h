@@ -29,6 +29,12 @@
 #define XVF_MAX_QUEUES		1024
 #define XVF_MAX_QUEUE_SIZE	1024
 
+/* However small the window is, rings are not made smaller than this. */
+#define XVF_MIN_QUEUE_SIZE	64
+
+/* Rings of so many entries do without indirect descriptors. */
+#define XVF_DIRECT_QUEUE_SIZE	512
+
 /**
  * struct xvf_queue - a virtqueue and its event channel
  * @xvf: the device
@@ -187,6 +193,28 @@ extern const struct virtio_config_ops xvf_config_ops;
  * Return: 0, or -errno, and then the reason has been logged.
  */
 int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
+
+/**
+ * xvf_choose_descriptors() - decide about indirect descriptors
+ * @xvf: the device, with its window
+ *
+ * Takes VIRTIO_RING_F_INDIRECT_DESC out of the features if the rings are large
+ * enough without.
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno.
+ */
+int xvf_choose_descriptors(struct xvf_device *xvf);
+
+/**
+ * xvf_smallest_queue() - how many entries all queues of the device have
+ * @xvf: the device
+ * @num: result, of the smallest queue
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno.
+ */
+int xvf_smallest_queue(struct xvf_device *xvf, u32 *num);
 
 /*
  * vring.c: the members of virtio_config_ops that are about queues.  Context of

@@ -31,7 +31,7 @@
 
 #define BLK_SECTOR_SHIFT	9
 #define BLK_SECTOR		(1U << BLK_SECTOR_SHIFT)
-#define BLK_QUEUE_SIZE		256
+#define BLK_QUEUE_SIZE		512
 #define BLK_SEG_MAX		254
 #define BLK_SIZE_MAX		(1U << 20)
 /* Data, header and status each in pieces: more than any driver makes. */
