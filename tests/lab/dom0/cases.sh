@@ -58,7 +58,8 @@ wait_disk() {
 	local glob
 
 	glob=$(disk_glob "$DEV")
-	guest_wait "$1" 20 "set -- $glob; [ -b /dev/\${1##*/} ]" ||
+	# Quoted: a pattern without a match must not match another disk.
+	guest_wait "$1" 20 "set -- $glob; [ -b \"/dev/\${1##*/}\" ]" ||
 		lab_fail "no disk in $1, its state is $(fe_state "$1" "$DEV")"
 	DISK=/dev/$(lab_domu_exec "$1" "basename $glob")
 }
