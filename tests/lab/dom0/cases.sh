@@ -119,6 +119,13 @@ guest_grants() { # ID: how many grants of the domU are mapped by others
 			on && /^\(XEN\) *\[ *0x/ { n++ } END { print n + 0 }'
 }
 
+# As the domU's init does it, unless lab.insmod=0.
+load_front() { # NAME
+	lab_domu_exec "$1" "for module in \$(cat /lab/modules.needed) \
+		/lab/xen-virtio-front.ko; do
+		insmod \$module || exit 1; done" || lab_fail "loading the module"
+}
+
 # --- I/O ---------------------------------------------------------------------
 
 FIO_VERIFY="fio --rw=randwrite --verify=crc32c --verify_fatal=1 --thread \
@@ -208,11 +215,12 @@ slow_delay() { # MILLISECONDS
 # guest_xs NAME TYPE PATH [VALUE]: one request (2 read, 1 list, 11 write); prints
 # the answer, or the error's name.
 guest_xs() {
-	local len=$((${#3} + 1 + ${#4}))
+	local value=${4:-} len
 
+	len=$((${#3} + 1 + ${#value}))
 	lab_domu_exec "$1" "exec 3<>/dev/xen/xenbus
 		printf '\\$(printf %o "$2")\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0' >&3
-		printf '\\$(printf %o $len)\\0\\0\\0%s\\0%s' '$3' '${4:-}' >&3
+		printf '\\$(printf %o $len)\\0\\0\\0%s\\0%s' '$3' '$value' >&3
 		dd bs=4096 count=1 <&3 2>/dev/null | tail -c +17 | tr -d '\\0'"
 }
 
