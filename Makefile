@@ -12,6 +12,7 @@ KDIR	?= /lib/modules/$(KERNELRELEASE)/build
 DESTDIR	?=
 PREFIX	?= /usr/local
 UNITDIR	?= /lib/systemd/system
+RULESDIR	?= /lib/udev/rules.d
 SUITE	?=
 GUEST	?=
 T	?=
@@ -59,6 +60,8 @@ install: install-modules install-tools
 install-modules: modules
 	$(kbuild) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) CONFIG_MODULE_SIG_ALL= \
 		INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) modules_install
+	install -d $(DESTDIR)$(RULESDIR)
+	install -m 644 tools/60-xen-virtio-front.rules $(DESTDIR)$(RULESDIR)
 	$(if $(INSTALL_MOD_PATH),,depmod \
 		$(shell cat $(KDIR)/include/config/kernel.release))
 

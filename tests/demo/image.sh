@@ -106,6 +106,8 @@ _demo_image_fill() {
 	_demo_kernel "$root" "$tree" "$release"
 	cp "$build/modules/xen-virtio-front.ko" \
 		"$tree/usr/lib/modules/$release/updates/"
+	cp "$LAB_TREE/tools/60-xen-virtio-front.rules" \
+		"$tree/usr/lib/udev/rules.d/"
 	depmod -b "$tree" "$release"
 	_demo_configure "$tree"
 	_demo_chroot "$tree" update-initramfs -c -k "$release"
@@ -131,7 +133,8 @@ demo_image() {
 		echo "${DEMO_MODULES[*]} $DEMO_SIZE"
 		declare -f _demo_kernel _demo_configure _demo_image_fill \
 			_demo_coldplug
-	} | lab_hash "$build"/modules/*.ko)
+	} | lab_hash "$build"/modules/*.ko \
+		"$LAB_TREE/tools/60-xen-virtio-front.rules")
 	lab_cached "$name" _demo_image_make "$root" "$base" "$build"
 	echo "$LAB_CACHE/$name"
 }

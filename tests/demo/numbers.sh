@@ -8,11 +8,16 @@
 # emulated clock, which counts instructions: 1 ns is one.
 
 DEPTH=32
-IOS=${DEMO_IOS:-4000}
+IOS=${DEMO_IOS:-10000}
 RAM_KIB=32768
 MIB=$((RAM_KIB / 1024))
 # The measured devices, as the guest sees them.
 declare -A device=([virtio]=/dev/vda [blkfront]=/dev/xvda [floor]=/dev/ram0)
+# The scheduler that each has: ours from the udev rule that comes with the
+# module, the other from the kernel, as its guests have it.  And the other way
+# round, so that nobody has to wonder what that makes.
+declare -A scheduler=([virtio]=none [blkfront]=mq-deadline)
+declare -A other=([virtio]=mq-deadline [blkfront]=none)
 # What costs a grant, and what costs a hypercall to use it.
 GUEST_PROBES=(gnttab_grant_foreign_access_ref)
 DOM0_PROBES=(gnttab_map_refs gnttab_batch_copy)
@@ -103,6 +108,22 @@ fio_run() { # WHO read|write
 		at = rw == "read" ? 6 : 47
 		print $at / 4, $(at + 3)
 	}' <<<"$terse"
+}
+
+schedule() { # WHO SCHEDULER
+	lab_domu_exec n \
+		"echo $2 >/sys/block/${device[$1]#/dev/}/queue/scheduler" ||
+		lab_fail "no scheduler $2 for ${device[$1]}"
+}
+
+# The same with the other scheduler: only what it costs.
+compare() { # WHO read|write
+	local ios ms key=$1.$2.${other[$1]}
+
+	read -r ios ms < <(fio_run "$1" "$2")
+	[ "${ios:-0}" -gt 0 ] || lab_fail "fio on ${device[$1]} ($key)"
+	result "$key" $((ms * 1000000 / ios))
+	say "$key: $((ms * 1000000 / ios)) instructions per request"
 }
 
 measure() { # WHO read|write
@@ -236,15 +257,19 @@ for each in "${who[@]}"; do
 done
 [ "$probed" = 0 ] || probes_switch 0
 for each in "${who[@]}"; do
+	[ "$each" = floor ] || schedule "$each" "${scheduler[$each]}"
 	measure "$each" read
 	measure "$each" write
 done
 for each in "${who[@]}"; do
-	if [ "$each" = floor ] || [ "$probed" = 0 ]; then
-		continue
+	[ "$each" != floor ] || continue
+	if [ "$probed" = 1 ]; then
+		count_grants "$each" read
+		count_grants "$each" write
 	fi
-	count_grants "$each" read
-	count_grants "$each" write
+	schedule "$each" "${other[$each]}"
+	compare "$each" read
+	compare "$each" write
 done
 finish
 lab_pass

@@ -112,6 +112,19 @@ _report_rows() { # TEXT NAME WHO... TARGET: a row for reads and one for writes
 	done
 }
 
+# The same scheduler on both sides, for who wants to know what that makes.
+_report_scheduler() { # NAME
+	local rw who
+	local -A v=()
+
+	for rw in read write; do
+		for who in virtio blkfront; do
+			v[$who]=${R[numbers.$who.$rw.$1]:-${R[numbers.$who.$rw.instructions]}}
+		done
+		_line "  both with $1, $rw" "${v[virtio]}" "${v[blkfront]}" "" ""
+	done
+}
+
 _boot_line() { # TEXT NAME
 	printf '  %-36s %10s s\n' "$1" "${R[disk.$2]}"
 }
@@ -133,6 +146,7 @@ _report_boot() {
 
 		Work on that system
 		  root filesystem                      ${R[disk.root]}, systemd says ${R[disk.system]}
+		  scheduler, by our udev rule          ${R[disk.scheduler]}
 		  written, read back by sha256         ${R[disk.files]} files, ${R[disk.files_kib]} KiB: equal
 		  fio --verify=crc32c                  passed
 		  afterwards, from dom0                fsck clean, ${R[disk.files]} checksums equal
@@ -143,6 +157,8 @@ _report_numbers() {
 	printf '\n4 KiB random I/O, queue depth 32, a ramdisk of dom0 behind it\n'
 	_line "" virtio blkfront "no Xen I/O" target
 	_report_rows "instructions per I/O (1)" instructions "<= blkfront"
+	_report_scheduler none
+	_report_scheduler mq-deadline
 	_report_rows "I/O per emulated second (1)" iops ""
 	_report_rows "notifications per I/O (2)" notifications_per_io "<= 0.5"
 	_report_rows "grants per I/O (3)" grants_per_io "0"
@@ -157,6 +173,8 @@ _report_numbers() {
 
 		(1) of the whole machine: guest, Xen and dom0. The emulated clock counts
 		    instructions, 1 ns is one; these are not the IOPS of any hardware.
+		    virtio with the scheduler of our udev rule (none), blkfront with
+		    the kernel's default (mq-deadline).
 		(2) event channel sends to dom0 and interrupts from it, together.
 		(3) calls in both kernels, counted by probes in a run of its own.
 		(4) until the device has been written and read once. The root disk's
