@@ -33,7 +33,7 @@ try 1 '' ''
 try 2 8 5
 try 1 "$(printf '9%.0s' {1..1000})" 5
 lab_wait_for 10 backend_is 2 || lab_fail "no InitWait after all that"
-lab_domu_exec d1 insmod /lab/xen-virtio-front.ko
+load_front d1
 wait_disk d1
 fio_verify d1 "$DISK" --bs=4k
 lab_pass
