@@ -30,6 +30,7 @@ attach_disk d1 "path=$IMAGE"
 [ "$(workers | wc -l)" = 1 ] || lab_fail "the daemon serves a foreign device"
 xen-virtio list | grep -w 7 && lab_fail "list shows a foreign device"
 detach d1 "$DEV"
-xenstore-rm "$back"
+# With the directory of the domain, which we made.
+xenstore-rm "${back%/*}"
 xenstore-rm "$front"
 lab_pass
