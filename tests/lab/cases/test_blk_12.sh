@@ -10,7 +10,7 @@ lab_domu_create d1
 image disk 96M
 attach_disk d1 "path=$IMAGE"
 lab_domu_exec d1 "set -e
-	mke2fs -q -t ext4 $DISK
+	modprobe ext4; mke2fs -q -t ext4 $DISK
 	mount -o discard $DISK /mnt
 	mkdir /mnt/a
 	for i in \$(seq 200); do
@@ -22,7 +22,8 @@ lab_domu_exec d1 "set -e
 		--thread --output=/tmp/fio
 	fstrim /mnt
 	umount /mnt; mount -o ro $DISK /mnt
-	cd /mnt; sha256sum a/* >/tmp/sums; cd /; umount /mnt"
+	cd /mnt; sha256sum a/* >/tmp/sums; cd /; umount /mnt" ||
+	lab_fail "the domU cannot use its file system"
 lab_domu_exec d1 cat /tmp/sums >"$CASE_DIR/sums"
 detach d1 "$DEV"
 e2fsck -fn "$IMAGE" || lab_fail "the file system is damaged"
