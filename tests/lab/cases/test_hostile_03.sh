@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# A frontend that changes its state without end disturbs nobody else (T7, T8).
+# lab: suites=bookworm guests=pv
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+
+lab_start_daemon --log-level debug
+lab_domu_create d1 extra=lab.insmod=0
+lab_domu_create d2
+image other 16M
+attach_disk d2 "path=$IMAGE"
+other_disk=$DISK
+image disk 8M
+attach d1 "type=blk,path=$IMAGE"
+hostile=$DEV
+front=/local/domain/$(xl domid d1)/device/virtio/$hostile
+lab_domu_wait d1
+daemon=$(cat /run/lab/daemon.pid)
+memory() { # KiB of the daemon
+	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$daemon/status"
+}
+log_of_d1="domain $(xl domid d1) device $hostile: frontend state"
+looks() { # how often the daemon has seen another state
+	grep -c "$log_of_d1" "$LAB_OUT/xen-virtiod.log"
+}
+storm_is_on() {
+	[ "$(looks)" -gt 10 ]
+}
+# From inside, as fast as the guest can, until dom0 says stop.  An answer has 16
+# bytes and "OK".
+len=$(printf %o $((${#front} + 8)))
+message="\\13\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0\\$len\\0\\0\\0$front/state\\0%s"
+lab_domu_exec d1 "exec 3<>/dev/xen/xenbus; cat <&3 >/tmp/answers & n=0
+	while [ ! -e /run/stop ]; do
+		for state in 3 4 6 1; do printf '$message' \$state >&3; done
+		n=\$((n + 4))
+	done
+	until [ \$(stat -c %s /tmp/answers) -ge \$((n * 19)) ]; do
+		sleep 0.05
+	done
+	kill \$!; echo \$n" >"$CASE_DIR/storm" &
+storm=$!
+lab_wait_for 20 storm_is_on || lab_fail "there is no storm"
+before=$(looks) size=$(memory) began=$SECONDS
+fio_verify d2 "$other_disk" --bs=4k --ioengine=libaio --iodepth=16
+image third 16M
+attach_disk d2 "path=$IMAGE"
+detach d2 "$DEV"
+lab_domu_exec d1 touch /run/stop
+wait "$storm" || lab_fail "the guest could not write its state"
+lab_log "$(cat "$CASE_DIR/storm") writes, $before, $(looks) looks," \
+	"$((SECONDS - began)) s, $size to $(memory) KiB"
+[ "$(memory)" -le $((size + 256)) ] || lab_fail "events pile up in the daemon"
+[ $(($(looks) - before)) -le $((100 * (SECONDS - began + 1))) ] ||
+	lab_fail "the daemon looks as often as the guest wants"
+xenstore-write "$front/state" 1
+load_front d1
+DEV=$hostile wait_disk d1
+fio_verify d1 "$DISK" --bs=4k
+lab_pass
