@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# The window grows while it is used, up to its limit, and goes in one piece.
+# lab: suites=bookworm guests=pv
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+
+lab_start_daemon
+image disk 64M
+lab_domu_create d1 vcpus=2 \
+	extra="lab.modargs=window_initial_kb=512,window_max_kb=4096"
+attach_disk d1 "path=$IMAGE,queues=2"
+# The rings are in its upper half; the lower one is a reserve.
+[ "$(stat_of d1 "$DEV" window_kib)" = 512 ] ||
+	lab_fail "the window does not begin with 512 KiB"
+fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=32m
+check_size() { # its size in KiB and its grants, in SIZE and GRANTS
+	SIZE=$(stat_of d1 "$DEV" window_kib)
+	GRANTS=$(stat_of d1 "$DEV" grants)
+	lab_log "$SIZE KiB, $GRANTS grants"
+	[ "$SIZE" -le 4096 ] ||
+		lab_fail "the window is over its limit: $SIZE KiB"
+	[ "$GRANTS" = $((SIZE / 4)) ] || lab_fail "$GRANTS grants for $SIZE KiB"
+}
+check_size
+[ "$SIZE" -gt 512 ] || lab_fail "the window has not grown"
+# Slots of another size may need more room, once: the caches of each processor
+# keep some of each.
+fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32 --loops=4
+check_size
+before=$GRANTS
+fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32 --loops=2
+check_size
+[ "$GRANTS" = "$before" ] || lab_fail "grants are issued in steady state"
+detach d1 "$DEV"
+[ "$(guest_grants "$(xl domid d1)")" = 0 ] ||
+	lab_fail "grants are mapped after detach"
+lab_pass
