@@ -29,7 +29,7 @@ kbuild	= $(MAKE) -C $(KDIR) M=$(CURDIR)
 # Debian that bring them.
 tools_libs := xengnttab xenevtchn xenstore libseccomp libcap-ng json-c
 tools_debs := libxen-dev libseccomp-dev libcap-ng-dev libjson-c-dev \
-	      libaio-dev pkg-config
+	      libaio-dev liburing-dev pkg-config
 have_tools := $(shell pkg-config --exists $(tools_libs) 2>/dev/null && echo y)
 have_kdir  := $(if $(wildcard $(KDIR)/Makefile),y)
 

@@ -623,7 +623,7 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		      struct xvb_file_options *opt, struct xvb_error *err)
 {
 	uint64_t queues = 1, size = BLK_QUEUE_SIZE, block = 0;
-	bool direct = true;
+	bool direct = true, uring = true;
 	int ret;
 
 	opt->path = xvb_params_string(params, "path");
@@ -633,6 +633,8 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 	ret = xvb_params_bool(params, "readonly", &opt->readonly, err);
 	if (!ret)
 		ret = xvb_params_bool(params, "direct", &direct, err);
+	if (!ret)
+		ret = xvb_params_bool(params, "io_uring", &uring, err);
 	if (!ret)
 		ret = xvb_params_u64(params, "queues", 1, XVB_MAX_QUEUES,
 				     &queues, err);
@@ -656,6 +658,7 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 				     (unsigned int)block);
 	opt->block_size = block;
 	opt->no_direct = !direct;
+	opt->nr_urings = uring ? queues : 0;
 	/* The worker of a guest that was destroyed may have it for a moment. */
 	opt->wait_ms = BLK_WAIT_MS;
 	blk->dev.nr_queues = queues;
@@ -709,7 +712,7 @@ void xvb_blk_set_engine(struct xvb_device *dev, const struct xvb_fio_ops *fio)
 const struct xvb_device_ops xvb_blk_ops = {
 	.name = "blk",
 	.device_id = VIRTIO_ID_BLOCK,
-	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1]",
+	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1][,io_uring=0|1]",
 	.create = blk_create,
 	.destroy = blk_destroy,
 	.reset = blk_reset,

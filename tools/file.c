@@ -350,6 +350,8 @@ static void file_set_direct(struct xvb_file *file, uint32_t logical)
 		fcntl(file->fd, F_SETFL, flags);
 		return;
 	}
+	/* What is cached from before only has to be looked for, each time. */
+	posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	info->direct = true;
 	info->mem_align = mem_align;
 	file->len_mask = offset_align - 1;
@@ -368,6 +370,20 @@ bool xvb_file_aligned(const struct xvb_file *file, const struct iovec *iov,
 	}
 	return !(bases & (file->info.mem_align - 1)) &&
 	       !(lens & file->len_mask);
+}
+
+/* They make it faster; nothing depends on them. */
+static void file_make_urings(struct xvb_file *file,
+			     const struct xvb_file_options *opt)
+{
+	int ret;
+
+	if (!opt->nr_urings || !file->info.direct)
+		return;
+	ret = xvb_urings_make(file, opt->nr_urings);
+	if (ret)
+		xvb_info("%s: no io_uring here (%s), libaio alone will do",
+			 opt->path, strerror(-ret));
 }
 
 static int file_start(struct xvb_file *file,
@@ -409,12 +425,15 @@ int xvb_file_open(const struct xvb_file_options *opt, struct xvb_file **out,
 	fcntl(file->fd, F_SETFL, 0);
 	if (!opt->no_direct)
 		file_set_direct(file, logical);
+	file_make_urings(file, opt);
 	ret = file_start(file, opt, err);
 	if (ret)
-		goto err_close;
+		goto err_free_urings;
 	*out = file;
 	return 0;
 
+err_free_urings:
+	xvb_urings_free(file);
 err_close:
 	close(file->fd);
 err_free:
@@ -427,6 +446,7 @@ void xvb_file_close(struct xvb_file *file)
 	if (!file)
 		return;
 	xvb_helpers_stop(file->helpers);
+	xvb_urings_free(file);
 	close(file->fd);
 	free(file);
 }

@@ -2,6 +2,9 @@
 /*
  * file_aio.c - the file engine on libaio
  *
+ * Small requests go to a ring of io_uring if there is one (file_uring.c) and
+ * come back here when it does not want them.
+ *
  * The fast path is a sweep: aio_queue() per request fills an iocb and
  * remembers it, aio_submit() is one io_submit() for all of them, aio_reap()
  * takes completions from the ring that the kernel maps into the process,
@@ -26,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
@@ -60,8 +64,11 @@ struct xvb_fio {
 	struct aio_ring *ring;		/* NULL: use io_getevents() */
 	void (*done)(void *ctx, struct xvb_fio_req *req, int result);
 	void *done_ctx;
+	struct xvb_uring *uring;	/* for what is small, or NULL */
 	unsigned int inflight;		/* queued and not given to done() */
 	unsigned int submitted;		/* with the kernel's aio */
+	unsigned int queued;		/* in @uring, not submitted */
+	unsigned int flying;		/* with the kernel's io_uring */
 	unsigned int nbatch;
 	uint64_t finished;		/* calls of done() */
 	bool quiet;			/* no eventfd for aio */
@@ -72,6 +79,30 @@ struct xvb_fio {
 	struct xvb_completions helped;
 	struct iocb *batch[];
 };
+
+/* The ring has one already, and there must be one only to look at. */
+static int aio_open_eventfd(struct xvb_fio *fio, struct xvb_error *err)
+{
+	fio->uring = xvb_uring_take(fio->file);
+	if (fio->uring) {
+		fio->helped.eventfd = xvb_uring_eventfd(fio->uring);
+		xvb_uring_signal(fio->uring, true);
+		return 0;
+	}
+	fio->helped.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fio->helped.eventfd < 0)
+		return xvb_error_set(err, -errno, "making an eventfd: %s",
+				     strerror(errno));
+	return 0;
+}
+
+static void aio_close_eventfd(struct xvb_fio *fio)
+{
+	if (fio->uring)
+		xvb_uring_give(fio->uring);
+	else
+		close(fio->helped.eventfd);
+}
 
 static int aio_open(struct xvb_file *file, unsigned int depth,
 		    void (*done)(void *ctx, struct xvb_fio_req *req,
@@ -92,12 +123,9 @@ static int aio_open(struct xvb_file *file, unsigned int depth,
 	fio->done_ctx = ctx;
 	fio->calm_needed = AIO_CALM;
 	atomic_init(&fio->helped.head, NULL);
-	fio->helped.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fio->helped.eventfd < 0) {
-		ret = xvb_error_set(err, -errno, "making an eventfd: %s",
-				    strerror(errno));
+	ret = aio_open_eventfd(fio, err);
+	if (ret)
 		goto err_free;
-	}
 	ret = io_setup(depth, &fio->ctx);
 	if (ret) {
 		xvb_error_set(err, ret,
@@ -114,7 +142,7 @@ static int aio_open(struct xvb_file *file, unsigned int depth,
 	return 0;
 
 err_close:
-	close(fio->helped.eventfd);
+	aio_close_eventfd(fio);
 err_free:
 	free(fio);
 	return ret;
@@ -125,7 +153,7 @@ static void aio_close(struct xvb_fio *fio)
 	/* Waits for the kernel, should a request be left. */
 	io_destroy(fio->ctx);
 	xvb_helpers_sync(fio->file->helpers);
-	close(fio->helped.eventfd);
+	aio_close_eventfd(fio);
 	free(fio);
 }
 
@@ -159,18 +187,31 @@ static inline void aio_prepare(struct xvb_fio *fio, struct xvb_fio_req *req)
 		iocb->aio_rw_flags = RWF_DSYNC;
 }
 
-static void aio_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
+/* Straight to the memory of the request, with libaio or a helper. */
+static void aio_queue_here(struct xvb_fio *fio, struct xvb_fio_req *req)
 {
-	req->done = 0;
-	fio->inflight++;
-	if ((req->op != XVB_FIO_READ && req->op != XVB_FIO_WRITE) ||
-	    !fio->file->info.direct ||
-	    !xvb_file_aligned(fio->file, req->iov, req->niov)) {
+	if (!xvb_file_aligned(fio->file, req->iov, req->niov)) {
 		aio_help(fio, req);
 		return;
 	}
 	aio_prepare(fio, req);
 	fio->batch[fio->nbatch++] = &req->iocb;
+}
+
+static void aio_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
+{
+	req->done = 0;
+	fio->inflight++;
+	if ((req->op != XVB_FIO_READ && req->op != XVB_FIO_WRITE) ||
+	    !fio->file->info.direct) {
+		aio_help(fio, req);
+	} else if (fio->uring &&
+		   xvb_uring_queue(fio->uring, fio->file->fd, req)) {
+		fio->queued++;
+		req->iocb.u.c.flags = fio->quiet ? 0 : AIO_FLAG_RESFD;
+	} else {
+		aio_queue_here(fio, req);
+	}
 }
 
 static inline struct xvb_fio_req *aio_req(struct iocb *iocb)
@@ -189,6 +230,11 @@ static void aio_submit(struct xvb_fio *fio)
 	unsigned int pos = 0;
 	int ret;
 
+	if (fio->queued) {
+		fio->flying += xvb_uring_submit(fio->uring);
+		fio->queued = 0;
+		fio->swept = true;
+	}
 	while (pos < fio->nbatch) {
 		ret = io_submit(fio->ctx, fio->nbatch - pos, fio->batch + pos);
 		if (ret > 0) {
@@ -236,6 +282,25 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 		aio_help(fio, req);
 	} else {
 		aio_finish(fio, req, res);
+	}
+}
+
+static void aio_reap_uring(struct xvb_fio *fio)
+{
+	struct xvb_fio_req *req;
+	int result;
+
+	while ((req = xvb_uring_next(fio->uring, &result))) {
+		fio->flying--;
+		aio_unmute(fio, &req->iocb);
+		if (result >= 0 && (uint64_t)result == req->len)
+			aio_finish(fio, req, 0);
+		else if (result >= 0 || result == -EAGAIN ||
+			 result == -EOPNOTSUPP || result == -EINVAL)
+			/* Not without waiting, not in one piece: from anew. */
+			aio_queue_here(fio, req);
+		else
+			aio_finish(fio, req, result);
 	}
 }
 
@@ -290,6 +355,8 @@ static void aio_reap_helpers(struct xvb_fio *fio)
 
 static void aio_reap_ready(struct xvb_fio *fio)
 {
+	if (fio->flying)
+		aio_reap_uring(fio);
 	if (fio->submitted && fio->ring)
 		aio_reap_ring(fio);
 	else if (fio->submitted)
@@ -304,7 +371,9 @@ static void aio_reap_ready(struct xvb_fio *fio)
 static void aio_end_quiet(struct xvb_fio *fio)
 {
 	fio->quiet = false;
-	fio->mute = fio->submitted + fio->nbatch;
+	if (fio->uring)
+		xvb_uring_signal(fio->uring, true);
+	fio->mute = fio->submitted + fio->flying + fio->nbatch;
 	fio->calm = 0;
 	if (fio->calm_needed < AIO_CALM_MAX)
 		fio->calm_needed *= 2;
@@ -314,23 +383,31 @@ static void aio_end_quiet(struct xvb_fio *fio)
 static void aio_learn(struct xvb_fio *fio)
 {
 	fio->swept = false;
-	if (fio->submitted || fio->nbatch) {
+	if (fio->submitted || fio->flying || fio->nbatch) {
 		fio->calm = 0;
 		if (fio->quiet)
 			aio_end_quiet(fio);
 		return;
 	}
-	if (!fio->quiet && ++fio->calm >= fio->calm_needed)
+	if (!fio->quiet && ++fio->calm >= fio->calm_needed) {
 		fio->quiet = true;
+		if (fio->uring)
+			xvb_uring_signal(fio->uring, false);
+	}
 }
 
 /* What nobody signals: look for it, and see to it that we come back. */
 static void aio_reap_mute(struct xvb_fio *fio)
 {
+	const struct timespec nap = { .tv_nsec = AIO_MUTE_NS };
 	uint64_t one = 1;
 
 	if (fio->submitted)
 		aio_reap_syscall(fio, AIO_MUTE_NS);
+	else if (fio->flying)
+		nanosleep(&nap, NULL);
+	if (fio->flying)
+		aio_reap_uring(fio);
 	if (fio->nbatch)
 		aio_submit(fio);
 	if (fio->mute && write(fio->helped.eventfd, &one, sizeof(one)) < 0)

@@ -3,7 +3,8 @@
  * file_priv.h - what the parts of the file engine share
  *
  *	file.c		opening, locking, what a file can do
- *	file_aio.c	the engine: libaio, and who goes to the helpers
+ *	file_aio.c	the engine: libaio, and who goes elsewhere
+ *	file_uring.c	small requests, through memory of our own
  *	file_helper.c	threads for what would block
  */
 
@@ -15,6 +16,7 @@
 #include "fileio.h"
 
 struct xvb_helpers;
+struct xvb_uring;
 
 /**
  * struct xvb_file - an open file
@@ -22,6 +24,8 @@ struct xvb_helpers;
  * @fd: descriptor, with O_DIRECT when @info.direct
  * @len_mask: O_DIRECT: bits that must be 0 in the length of each iovec
  * @helpers: threads
+ * @urings: rings of io_uring, for one engine each
+ * @nr_urings: how many there are; 0 where the kernel has none for us
  * @sync_error: what was written is lost, for good: -errno of the first flush
  *              that failed, or 0; only without O_DIRECT
  */
@@ -30,6 +34,8 @@ struct xvb_file {
 	int fd;
 	uint32_t len_mask;
 	struct xvb_helpers *helpers;
+	struct xvb_uring *urings;
+	unsigned int nr_urings;
 	atomic_int sync_error;
 };
 
@@ -89,5 +95,79 @@ void xvb_helpers_queue(struct xvb_helpers *helpers, struct xvb_fio_req *req,
  * To be called between the last completion and the end of a sink.
  */
 void xvb_helpers_sync(struct xvb_helpers *helpers);
+
+/**
+ * xvb_urings_make() - make rings and the memory that they do I/O to
+ * @file: file, open
+ * @nr: how many
+ *
+ * Before the sandbox: needs io_uring_setup and io_uring_register.
+ *
+ * Return: 0 or -errno: then there are none.
+ */
+int xvb_urings_make(struct xvb_file *file, unsigned int nr);
+
+/**
+ * xvb_urings_free() - the reverse
+ * @file: file; nothing is in flight
+ */
+void xvb_urings_free(struct xvb_file *file);
+
+/**
+ * xvb_uring_take() - a ring that nobody uses
+ * @file: file
+ *
+ * Context: any thread.
+ * Return: the ring, or NULL.
+ */
+struct xvb_uring *xvb_uring_take(struct xvb_file *file);
+
+/**
+ * xvb_uring_give() - the reverse
+ * @u: ring with nothing in flight
+ */
+void xvb_uring_give(struct xvb_uring *u);
+
+/**
+ * xvb_uring_eventfd() - what is signalled when something completes
+ * @u: ring
+ *
+ * Return: nonblocking eventfd, owned by the ring.
+ */
+int xvb_uring_eventfd(const struct xvb_uring *u);
+
+/**
+ * xvb_uring_signal() - whether the eventfd is signalled
+ * @u: ring
+ * @on: it is; at first it is
+ */
+void xvb_uring_signal(struct xvb_uring *u, bool on);
+
+/**
+ * xvb_uring_queue() - take a request, if it is one for a ring
+ * @u: ring
+ * @fd: descriptor with O_DIRECT
+ * @req: READ or WRITE
+ *
+ * Return: false when it has to go another way.
+ */
+bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req);
+
+/**
+ * xvb_uring_submit() - start what is queued
+ * @u: ring
+ *
+ * Return: how many requests.
+ */
+unsigned int xvb_uring_submit(struct xvb_uring *u);
+
+/**
+ * xvb_uring_next() - take a completion
+ * @u: ring
+ * @result: bytes, or -errno; -EAGAIN and -EOPNOTSUPP: it has to go another way
+ *
+ * Return: the request, its data in place if it is complete; or NULL.
+ */
+struct xvb_fio_req *xvb_uring_next(struct xvb_uring *u, int *result);
 
 #endif /* XVB_FILE_PRIV_H */

@@ -2,21 +2,23 @@
 /*
  * fileio.h - the file engine: asynchronous I/O between a file and memory
  *
- * The memory may be a mapped grant window.  That rules out io_uring: a
+ * The memory may be a mapped grant window.  That rules out io_uring on it: a
  * process that dies with an io_uring request in flight on a grant mapping
  * corrupts the accounting of the domain's memory and leaks the grants.  The
  * kernel waits for libaio requests and for system calls of threads, so these
- * are what is used:
+ * are what is used there:
  *
- *  - libaio, O_DIRECT straight into the window, for aligned reads and writes:
- *    one io_submit() per sweep of a ring, completions from the ring that the
- *    kernel maps into the process;
+ *  - io_uring with memory of our own and a copy, for reads and writes up to
+ *    16 KiB, where the kernel has it;
+ *  - libaio, O_DIRECT straight into the window, for other aligned reads and
+ *    writes: one io_submit() per sweep of a ring, completions from the ring
+ *    that the kernel maps into the process;
  *  - a few helper threads per file for everything else: fdatasync, discard,
  *    write-zeroes, files without O_DIRECT, buffers that are not aligned
  *    (through a private aligned buffer), and the rest of a short transfer.
  *
- * System calls after xvb_file_open(), for a seccomp filter: io_setup,
- * io_submit, io_getevents, io_destroy, eventfd2, read, write, poll, preadv2,
+ * System calls after xvb_file_open(), for a seccomp filter: io_uring_enter,
+ * io_setup, io_submit, io_getevents, io_destroy, eventfd2, nanosleep, read, write, poll, preadv2,
  * pwritev2, preadv, pwritev, fdatasync, fallocate, futex, mmap, munmap,
  * madvise, close; ioctl with BLKDISCARD and BLKZEROOUT.
  *
@@ -46,6 +48,7 @@ struct xvb_completions;
  *              of the block device, 512 for a regular file
  * @no_direct: do not use O_DIRECT
  * @nr_helpers: helper threads; 0: a default
+ * @nr_urings: how many engines may use io_uring; 0: none
  * @wait_ms: how long to wait for somebody else to let go of it
  */
 struct xvb_file_options {
@@ -54,6 +57,7 @@ struct xvb_file_options {
 	uint32_t block_size;
 	bool no_direct;
 	unsigned int nr_helpers;
+	unsigned int nr_urings;
 	unsigned int wait_ms;
 };
 
@@ -115,6 +119,7 @@ enum xvb_fio_op {
  * @done: of the engine: bytes already transferred
  * @result: of the engine: 0 or -errno, on its way to the caller
  * @sink: of the engine: where it goes from a helper thread
+ * @slot: of the engine: memory in a ring
  */
 struct xvb_fio_req {
 	enum xvb_fio_op op;
@@ -129,6 +134,7 @@ struct xvb_fio_req {
 	uint64_t done;
 	int result;
 	struct xvb_completions *sink;
+	unsigned int slot;
 };
 
 /*

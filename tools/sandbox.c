@@ -29,7 +29,8 @@ static const char * const allowed[] = {
 	"read", "write", "readv", "writev", "close",
 	"pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
 	"fdatasync", "fsync", "fallocate", "lseek", "fstat",
-	/* libaio */
+	/* I/O; rings of io_uring are made before, and restricted */
+	"io_uring_enter",
 	"io_setup", "io_submit", "io_getevents", "io_pgetevents", "io_cancel",
 	"io_destroy",
 	/* waiting */

@@ -249,13 +249,17 @@ void guest_wait(struct guest *g, struct guest_ring *r, unsigned int index,
 		uint32_t *id, uint32_t *len)
 {
 	struct epoll_event event;
-	int more;
+	int more, n;
 
 	for (;;) {
 		more = xvb_queue_run(&g->dev->queues[index]);
 		if (ring_used(r, id, len))
 			return;
-		if (more <= 0 && epoll_wait(g->epoll, &event, 1, 10000) < 1)
+		if (more > 0)
+			continue;
+		/* Completions of io_uring interrupt, as they do the worker. */
+		n = epoll_wait(g->epoll, &event, 1, 10000);
+		if (!n || (n < 0 && errno != EINTR))
 			fail_msg("queue %u: no used entry", index);
 	}
 }

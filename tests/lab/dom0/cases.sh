@@ -14,7 +14,8 @@ umount -l "$CASE_DIR" 2>/dev/null || :
 mke2fs -q -F -t ext4 -O ^has_journal /dev/ram0
 mount /dev/ram0 "$CASE_DIR"
 rmdir "$CASE_DIR/lost+found"
-trap 'umount -l "$CASE_DIR"; dmsetup remove --deferred slow 2>/dev/null' EXIT
+trap 'umount -l "$CASE_DIR"; dmsetup remove --deferred slow 2>/dev/null
+	rmdir /sys/kernel/config/nullb/late 2>/dev/null' EXIT
 
 image() { # FILE SIZE: an empty image; its path in IMAGE
 	IMAGE=$CASE_DIR/$1
@@ -208,6 +209,31 @@ slow_delay() { # MILLISECONDS
 	dmsetup --noudevsync load slow \
 		--table "0 $SLOW_SECTORS delay /dev/ram1 0 $1"
 	dmsetup --noudevsync resume slow
+}
+
+# A disk that completes each request some time after it was submitted, and takes
+# requests that must not wait, which dm-delay does not.
+late_disk() { # MIB NANOSECONDS
+	local dir=/sys/kernel/config/nullb/late
+
+	modprobe null_blk nr_devices=0
+	mountpoint -q /sys/kernel/config ||
+		mount -t configfs none /sys/kernel/config
+	mkdir "$dir"
+	echo "$1" >"$dir/size"
+	echo 512 >"$dir/blocksize"
+	echo 1 >"$dir/memory_backed"
+	echo 2 >"$dir/irqmode"
+	echo "$2" >"$dir/completion_nsec"
+	echo 1 >"$dir/power"
+	# Newer kernels call it what the directory is called.
+	IMAGE=/dev/late
+	[ -d /sys/block/late ] || IMAGE=/dev/nullb$(cat "$dir/index")
+	lab_wait_for 10 test -b "$IMAGE" || lab_broken "no $IMAGE"
+}
+
+late_disk_gone() {
+	rmdir /sys/kernel/config/nullb/late
 }
 
 # --- xenstore, as the guest sees it ------------------------------------------

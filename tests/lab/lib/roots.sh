@@ -9,7 +9,7 @@ LAB_PACKAGES_BUILD=(
 )
 LAB_PACKAGES_DOM0=(
 	xen-system-amd64 xenstore-utils libxen-dev
-	libaio-dev libseccomp-dev libcap-ng-dev libjson-c-dev
+	libaio-dev liburing-dev libseccomp-dev libcap-ng-dev libjson-c-dev
 	busybox-static e2fsprogs fdisk fio iproute2 mount procps strace udev
 	util-linux
 )

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * file_uring.c - small requests of the file engine on io_uring
+ *
+ * O_DIRECT I/O to a mapped grant makes the kernel look up and pin every page
+ * the slow way, and that is most of what a small request costs.  Here it goes
+ * through memory that is registered with the ring, pinned once, and the data
+ * are copied: a copy of 4 KiB costs a third of what the lookup does
+ * (docs/performance.md).  Large requests go straight to the window (file_aio.c).
+ *
+ * The ring never sees granted memory: a process that dies with an io_uring
+ * request in flight on a grant mapping corrupts the accounting of the domain's
+ * memory.  Its own memory outlives it for as long as the kernel needs that.
+ *
+ * Rings are made when the file is opened, before the sandbox, and restricted to
+ * two operations on the registered memory; the filter of system calls leaves
+ * nothing but io_uring_enter.
+ *
+ * Every request says RWF_NOWAIT: what would have to wait is the business of
+ * libaio, as the threads that io_uring would make for it are not allowed in the
+ * sandbox.
+ */
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <liburing.h>
+#include <linux/fs.h>
+
+#include "file_priv.h"
+#include "util.h"
+
+#define URING_SLOT	16384
+#define URING_SLOTS	128
+#define URING_MISSES	16	/* in a row, until it is left alone... */
+#define URING_SKIP	1024	/* ...for so many requests */
+#define URING_NAP_NS	1000000L
+
+struct xvb_uring {
+	struct io_uring ring;
+	int eventfd;
+	char *pool;			/* URING_SLOTS of URING_SLOT bytes */
+	unsigned int nfree;
+	unsigned int skip;		/* requests that are not for us */
+	unsigned int misses;
+	bool useless;			/* the file cannot do RWF_NOWAIT */
+	atomic_flag taken;
+	uint16_t free[URING_SLOTS];
+};
+
+static char *uring_slot(struct xvb_uring *u, unsigned int slot)
+{
+	return u->pool + (size_t)slot * URING_SLOT;
+}
+
+/* liburing 2.3 of Debian 12 has functions for this and does not export them. */
+static int uring_register_op(struct xvb_uring *u, unsigned int op,
+			     const void *arg, unsigned int nr)
+{
+	if (syscall(__NR_io_uring_register, u->ring.ring_fd, op, arg, nr) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Before it is enabled: afterwards nothing can be registered any more. */
+static int uring_register(struct xvb_uring *u)
+{
+	struct io_uring_restriction only[2] = {
+		{ .opcode = IORING_RESTRICTION_SQE_OP,
+		  .sqe_op = IORING_OP_READ_FIXED },
+		{ .opcode = IORING_RESTRICTION_SQE_OP,
+		  .sqe_op = IORING_OP_WRITE_FIXED },
+	};
+	struct iovec pool = {
+		.iov_base = u->pool,
+		.iov_len = (size_t)URING_SLOTS * URING_SLOT,
+	};
+	int ret;
+
+	ret = io_uring_register_buffers(&u->ring, &pool, 1);
+	if (!ret)
+		ret = io_uring_register_eventfd(&u->ring, u->eventfd);
+	if (!ret)
+		ret = uring_register_op(u, IORING_REGISTER_RESTRICTIONS, only, 2);
+	if (!ret)
+		ret = uring_register_op(u, IORING_REGISTER_ENABLE_RINGS, NULL,
+					0);
+	return ret;
+}
+
+static int uring_init(struct xvb_uring *u)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN |
+			 IORING_SETUP_SUBMIT_ALL,
+	};
+	size_t size = (size_t)URING_SLOTS * URING_SLOT;
+	int ret;
+
+	atomic_flag_clear(&u->taken);
+	while (u->nfree < URING_SLOTS) {
+		u->free[u->nfree] = URING_SLOTS - 1 - u->nfree;
+		u->nfree++;
+	}
+	u->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (u->eventfd < 0)
+		return -errno;
+	u->pool = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (u->pool == MAP_FAILED) {
+		ret = -errno;
+		goto err_close;
+	}
+	ret = io_uring_queue_init_params(URING_SLOTS, &u->ring, &params);
+	if (ret)
+		goto err_unmap;
+	ret = uring_register(u);
+	if (ret)
+		goto err_exit;
+	return 0;
+
+err_exit:
+	io_uring_queue_exit(&u->ring);
+err_unmap:
+	munmap(u->pool, size);
+err_close:
+	close(u->eventfd);
+	return ret;
+}
+
+static void uring_exit(struct xvb_uring *u)
+{
+	io_uring_queue_exit(&u->ring);
+	munmap(u->pool, (size_t)URING_SLOTS * URING_SLOT);
+	close(u->eventfd);
+}
+
+int xvb_urings_make(struct xvb_file *file, unsigned int nr)
+{
+	unsigned int i;
+	int ret = 0;
+
+	file->urings = calloc(nr, sizeof(*file->urings));
+	if (!file->urings)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		ret = uring_init(&file->urings[i]);
+		if (ret)
+			break;
+		file->nr_urings++;
+	}
+	if (ret)
+		xvb_urings_free(file);
+	return ret;
+}
+
+void xvb_urings_free(struct xvb_file *file)
+{
+	while (file->nr_urings)
+		uring_exit(&file->urings[--file->nr_urings]);
+	free(file->urings);
+	file->urings = NULL;
+}
+
+struct xvb_uring *xvb_uring_take(struct xvb_file *file)
+{
+	unsigned int i;
+
+	for (i = 0; i < file->nr_urings; i++)
+		if (!atomic_flag_test_and_set(&file->urings[i].taken))
+			return &file->urings[i];
+	return NULL;
+}
+
+void xvb_uring_give(struct xvb_uring *u)
+{
+	atomic_flag_clear(&u->taken);
+}
+
+int xvb_uring_eventfd(const struct xvb_uring *u)
+{
+	return u->eventfd;
+}
+
+void xvb_uring_signal(struct xvb_uring *u, bool on)
+{
+	/* The kernel reads a flag in memory that we share with it. */
+	io_uring_cq_eventfd_toggle(&u->ring, on);
+}
+
+static void copy_to_slot(char *to, const struct iovec *iov, unsigned int n)
+{
+	for (; n; n--, iov++) {
+		memcpy(to, iov->iov_base, iov->iov_len);
+		to += iov->iov_len;
+	}
+}
+
+static void copy_from_slot(const char *from, const struct iovec *iov,
+			   unsigned int n)
+{
+	for (; n; n--, iov++) {
+		memcpy(iov->iov_base, from, iov->iov_len);
+		from += iov->iov_len;
+	}
+}
+
+bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req)
+{
+	struct io_uring_sqe *sqe;
+	char *buf;
+
+	if (req->len > URING_SLOT || !u->nfree || u->useless)
+		return false;
+	if (unlikely(u->skip)) {
+		u->skip--;
+		return false;
+	}
+	sqe = io_uring_get_sqe(&u->ring);
+	if (unlikely(!sqe))
+		return false;
+	req->slot = u->free[--u->nfree];
+	buf = uring_slot(u, req->slot);
+	if (req->op == XVB_FIO_WRITE) {
+		copy_to_slot(buf, req->iov, req->niov);
+		io_uring_prep_write_fixed(sqe, fd, buf, req->len, req->offset,
+					  0);
+	} else {
+		io_uring_prep_read_fixed(sqe, fd, buf, req->len, req->offset,
+					 0);
+	}
+	sqe->rw_flags = RWF_NOWAIT;
+	if (req->op == XVB_FIO_WRITE && (req->flags & XVB_FIO_DSYNC))
+		sqe->rw_flags |= RWF_DSYNC;
+	io_uring_sqe_set_data(sqe, req);
+	return true;
+}
+
+unsigned int xvb_uring_submit(struct xvb_uring *u)
+{
+	const struct timespec nap = { .tv_nsec = URING_NAP_NS };
+	unsigned int total = 0;
+	bool said = false;
+	int ret;
+
+	while (io_uring_sq_ready(&u->ring)) {
+		ret = io_uring_submit(&u->ring);
+		if (ret > 0) {
+			total += ret;
+		} else if (ret != -EINTR) {
+			/* The kernel has no memory; there is no way back. */
+			if (!said)
+				xvb_warn("submitting I/O: %s: trying again",
+					 strerror(-ret));
+			said = true;
+			nanosleep(&nap, NULL);
+		}
+	}
+	return total;
+}
+
+static void uring_learn(struct xvb_uring *u, int result)
+{
+	if (likely(result >= 0)) {
+		u->misses = 0;
+	} else if (result == -EOPNOTSUPP) {
+		u->useless = true;
+	} else if (result == -EAGAIN && ++u->misses >= URING_MISSES) {
+		u->misses = 0;
+		u->skip = URING_SKIP;
+	}
+}
+
+struct xvb_fio_req *xvb_uring_next(struct xvb_uring *u, int *result)
+{
+	struct xvb_fio_req *req = NULL;
+	struct io_uring_cqe *cqe;
+	unsigned int head;
+
+	io_uring_for_each_cqe(&u->ring, head, cqe) {
+		req = io_uring_cqe_get_data(cqe);
+		*result = cqe->res;
+		break;
+	}
+	if (!req)
+		return NULL;
+	io_uring_cq_advance(&u->ring, 1);
+	if (req->op == XVB_FIO_READ && *result > 0 &&
+	    (uint64_t)*result == req->len)
+		copy_from_slot(uring_slot(u, req->slot), req->iov, req->niov);
+	u->free[u->nfree++] = req->slot;
+	uring_learn(u, *result);
+	return req;
+}
