@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # An entropy device: /dev/hwrng gives bytes, never the same ones (R15).
 # lab: suites=bookworm,trixie guests=pv,pvh
-# lab: suites=bookworm guests=pv guest-suites=sid
+# lab: suites=bookworm guests=pv,pvh guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
