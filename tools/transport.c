@@ -376,8 +376,11 @@ static int window_add(struct xvb_transport *t, const struct call *c)
 	const struct xvio_window *req = request(c);
 	uint32_t first = le32toh(req->first_ref);
 	uint32_t pages = le32toh(req->nr_pages);
-	int err = xvb_memory_add(t->mem, first, pages);
+	int err;
 
+	if (req->flags || req->reserved)
+		return -EINVAL;
+	err = xvb_memory_add(t->mem, first, pages);
 	switch (err) {
 	case 0:
 		return bus_result(c, XVIO_OK);
@@ -400,6 +403,8 @@ static int window_remove(struct xvb_transport *t, const struct call *c)
 	uint64_t mask = running_mask(t);
 	int err;
 
+	if (req->flags || req->reserved)
+		return -EINVAL;
 	/* Nothing may be in flight in memory that is unmapped. */
 	park_mask(t, mask);
 	err = xvb_memory_remove(t->mem, le32toh(req->first_ref),

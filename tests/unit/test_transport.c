@@ -663,6 +663,26 @@ static uint32_t window(struct front *f, uint8_t id, uint32_t ref, uint32_t n)
 	return bus(f, id, &req, sizeof(req));
 }
 
+/* Flags that this backend does not know, and fields that must be 0. */
+static void test_window_flags(void **state)
+{
+	struct front *f = *state;
+	struct xvio_window req = {
+		.first_ref = htole32(500),
+		.nr_pages = htole32(2),
+		.flags = htole32(1U << 31),
+	};
+
+	assert_int_equal(bus(f, XVIO_BUS_WINDOW_ADD, &req, sizeof(req)),
+			 XVIO_EINVAL);
+	req.flags = 0;
+	req.reserved = htole32(1);
+	assert_int_equal(bus(f, XVIO_BUS_WINDOW_ADD, &req, sizeof(req)),
+			 XVIO_EINVAL);
+	assert_int_equal(bus(f, XVIO_BUS_WINDOW_REMOVE, &req, sizeof(req)),
+			 XVIO_EINVAL);
+}
+
 static void test_windows(void **state)
 {
 	struct front *f = *state;
@@ -975,6 +995,7 @@ int main(void)
 		T(order), T(info), T(get_features), T(features_ok), T(status),
 		T(config), T(config_range), T(queues), T(reset_queue),
 		T(bad_queues), T(needs_features), T(bind), T(windows),
+		T(window_flags),
 		T(unknown), T(wrong_length), T(dropped), T(truncated),
 		T(size_zero), T(oversized), T(huge), T(more_than_there_is),
 		T(no_header), T(index_absurd), T(index_backwards), T(unread),

@@ -52,6 +52,17 @@ typedef uint64_t __le64;
  *	Notes:  0: the guest grants nothing outside the window.  It is on the
  *	        frontend side because a backend could rewrite its own.
  *
+ * Nodes of the toolstack that it may leave out, frontend side:
+ *
+ * dma-mode
+ *	Values: "window", "direct", "auto"
+ *	Notes:  what is granted for one request alone: nothing, all buffers of
+ *	        whole pages, or large ones.
+ *
+ * direct-threshold
+ *	Values: decimal number of bytes, 4096 or more
+ *	Notes:  how large a buffer must be, in mode "auto".
+ *
  * Nodes of the backend:
  *
  * protocol-revisions
@@ -66,7 +77,8 @@ typedef uint64_t __le64;
  * feature-direct-grants
  *	Values: 0/1
  *	Default: 0
- *	Notes:  addresses on the virtqueues may name grants outside the window.
+ *	Notes:  buffers of whole pages may be grants outside the window, for
+ *	        one request alone.
  *
  * Nodes of the frontend:
  *
@@ -83,6 +95,8 @@ typedef uint64_t __le64;
 #define XVIO_NODE_TRANSPORT		"transport"
 #define XVIO_TRANSPORT_XENBUS		"xenbus"
 #define XVIO_NODE_TRUSTED		"trusted"
+#define XVIO_NODE_DMA_MODE		"dma-mode"
+#define XVIO_NODE_DIRECT_THRESHOLD	"direct-threshold"
 #define XVIO_NODE_PROTOCOL_REVISIONS	"protocol-revisions"
 #define XVIO_NODE_PROTOCOL_REVISION	"protocol-revision"
 #define XVIO_NODE_MAX_WINDOW_PAGES	"max-window-pages"
@@ -237,7 +251,12 @@ struct xvio_event_config {
 struct xvio_window {
 	__le32 first_ref;
 	__le32 nr_pages;
+	__le32 flags;		/* XVIO_WINDOW_*; WINDOW_REMOVE: 0 */
+	__le32 reserved;
 };
+
+/* Granted read-only: nothing for the device to write lies in it. */
+#define XVIO_WINDOW_READONLY		(1U << 0)
 
 #define XVIO_WINDOW_MAX_PAGES		1024	/* in one message */
 
@@ -284,5 +303,33 @@ struct xvio_inflight {
 };
 
 #define XVIO_INFLIGHT_VERSION		1
+
+/* The same for a packed ring, likewise with one entry per descriptor. */
+struct xvio_inflight_packed_desc {
+	__u8 inflight;
+	__u8 padding;
+	__le16 next;
+	__le16 last;
+	__le16 num;
+	__le64 counter;
+	__le16 id;
+	__le16 flags;
+	__le32 len;
+	__le64 addr;
+};
+
+struct xvio_inflight_packed {
+	__le64 features;
+	__le16 version;		/* 1 */
+	__le16 desc_num;
+	__le16 free_head;
+	__le16 old_free_head;
+	__le16 used_idx;
+	__le16 old_used_idx;
+	__u8 used_wrap_counter;
+	__u8 old_used_wrap_counter;
+	__u8 padding[10];
+	struct xvio_inflight_packed_desc desc[];
+};
 
 #endif /* __XEN_PUBLIC_IO_VIRTIOIF_H__ */
