@@ -6,6 +6,7 @@
  * channel.c		messages to and from the backend
  * config.c		virtio_config_ops, as far as they are not queues
  * vring.c		virtqueues and their event channels
+ * fail.c		what is in flight on them when the device is broken
  * grant_dma.c window.c	buffers become grants
  * stats.c		debugfs
  */
@@ -248,14 +249,6 @@ void xvf_del_vqs(struct virtio_device *vdev);
 void xvf_synchronize_cbs(struct virtio_device *vdev);
 
 /**
- * xvf_fail_vqs() - complete what is in flight on a device that is broken
- * @xvf: the device
- *
- * Return: true if it must be called again later.
- */
-bool xvf_fail_vqs(struct xvf_device *xvf);
-
-/**
  * xvf_set_vq_affinity() - the processors that a queue's interrupt prefers
  * @vq: the queue
  * @mask: processors, or NULL
@@ -279,6 +272,18 @@ int xvf_disable_vq_and_reset(struct virtqueue *vq);
  * Return: 0 or -errno, and then the device is broken.
  */
 int xvf_enable_vq_after_reset(struct virtqueue *vq);
+
+/* fail.c */
+
+/**
+ * xvf_fail_vqs() - complete what is in flight on a device that is broken
+ * @xvf: the device
+ *
+ * Return: true if it must be called again later.
+ */
+bool xvf_fail_vqs(struct xvf_device *xvf);
+
+/* stats.c */
 
 /**
  * xvf_stats_init() - make the directory in debugfs
