@@ -62,8 +62,9 @@ void xvb_gntmap_close(struct xvb_gntmap *gm)
 }
 
 int xvb_gntmap_map(struct xvb_gntmap *gm, uint32_t first_ref,
-		   uint32_t nr_pages, void **va)
+		   uint32_t nr_pages, enum xvb_access access, void **va)
 {
+	int prot = access == XVB_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	uint32_t refs[XVIO_WINDOW_MAX_PAGES];
 	uint32_t i;
 
@@ -72,7 +73,7 @@ int xvb_gntmap_map(struct xvb_gntmap *gm, uint32_t first_ref,
 	for (i = 0; i < nr_pages; i++)
 		refs[i] = first_ref + i;
 	*va = xengnttab_map_domain_grant_refs(gm->handle, nr_pages, gm->domid,
-					      refs, PROT_READ | PROT_WRITE);
+					      refs, prot);
 	if (!*va)
 		return errno ? -errno : -EIO;
 	return 0;
@@ -86,9 +87,9 @@ void xvb_gntmap_unmap(struct xvb_gntmap *gm, void *va, uint32_t nr_pages)
 }
 
 static int gntmap_op_map(void *ctx, uint32_t first_ref, uint32_t nr_pages,
-			 void **va)
+			 enum xvb_access access, void **va)
 {
-	return xvb_gntmap_map(ctx, first_ref, nr_pages, va);
+	return xvb_gntmap_map(ctx, first_ref, nr_pages, access, va);
 }
 
 static void gntmap_op_unmap(void *ctx, void *va, uint32_t nr_pages)

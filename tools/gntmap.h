@@ -35,12 +35,14 @@ void xvb_gntmap_close(struct xvb_gntmap *gm);
  * @gm:		the handle
  * @first_ref:	first reference; @first_ref + @nr_pages fits 32 bits
  * @nr_pages:	at most XVIO_WINDOW_MAX_PAGES
- * @va:		where they are, readable and writable
+ * @access:	how; a reference that the guest granted read-only can be mapped
+ *		for XVB_READ alone
+ * @va:		where they are
  *
  * Return: 0, all mapped, or -errno, none.
  */
 int xvb_gntmap_map(struct xvb_gntmap *gm, uint32_t first_ref,
-		   uint32_t nr_pages, void **va);
+		   uint32_t nr_pages, enum xvb_access access, void **va);
 
 /**
  * xvb_gntmap_unmap() - unmap what one call has mapped

@@ -6,7 +6,7 @@
  * has loaded stays valid until no queue runs: superseded tables are chained
  * at the newest and freed in xvb_memory_quiesced().  The number of windows is
  * bounded, so the chain is too: at most one table per possible addition since
- * the last removal, 800 KiB in the worst case.
+ * the last removal, 5 MiB in the worst case.
  */
 
 #include <errno.h>
@@ -16,6 +16,12 @@
 #include "memory.h"
 
 #define MEMORY_MAX_PAGES	(1U << 20)
+
+static uint64_t window_bytes(const struct xvb_window *win)
+{
+	/* Every window can be read. */
+	return win->limit[XVB_READ];
+}
 
 static struct xvb_memory_table *table_alloc(unsigned int nr)
 {
@@ -80,7 +86,8 @@ void xvb_memory_destroy(struct xvb_memory *mem)
 		return;
 	for (i = 0; i < table->nr; i++)
 		mem->ops->unmap(mem->ctx, table->win[i].va,
-				table->win[i].bytes >> XVIO_ADDR_PAGE_SHIFT);
+				window_bytes(&table->win[i]) >>
+				XVIO_ADDR_PAGE_SHIFT);
 	xvb_memory_quiesced(mem);
 	free(table);
 	memset(mem, 0, sizeof(*mem));
@@ -94,7 +101,8 @@ static unsigned int table_position(const struct xvb_memory_table *table,
 
 	while (low < high) {
 		mid = (low + high) / 2;
-		if (table->win[mid].start + table->win[mid].bytes > start)
+		if (table->win[mid].start + window_bytes(&table->win[mid]) >
+		    start)
 			high = mid;
 		else
 			low = mid + 1;
@@ -104,14 +112,14 @@ static unsigned int table_position(const struct xvb_memory_table *table,
 
 void *xvb_memory_find(const struct xvb_memory_table *table,
 		      struct xvb_memory_hint *hint, uint64_t start,
-		      uint64_t len)
+		      uint64_t len, enum xvb_access access)
 {
 	unsigned int pos = table_position(table, start);
 	void *ptr;
 
 	if (pos >= table->nr)
 		return NULL;
-	ptr = xvb_window_get(&table->win[pos], start, len);
+	ptr = xvb_window_get(&table->win[pos], start, len, access);
 	if (ptr)
 		hint->index = pos;
 	return ptr;
@@ -124,7 +132,7 @@ static unsigned int table_exact(const struct xvb_memory_table *table,
 	unsigned int pos = table_position(table, start);
 
 	if (pos < table->nr && table->win[pos].start == start &&
-	    table->win[pos].bytes == bytes)
+	    window_bytes(&table->win[pos]) == bytes)
 		return pos;
 	return table->nr;
 }
@@ -150,10 +158,11 @@ static int memory_check(struct xvb_memory *mem, uint32_t first_ref,
 }
 
 int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
-		   uint32_t nr_pages)
+		   uint32_t nr_pages, enum xvb_access access)
 {
 	const struct xvb_memory_table *old = memory_table(mem);
 	uint64_t start = (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT;
+	uint64_t bytes = (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT;
 	struct xvb_memory_table *table;
 	unsigned int pos;
 	void *va;
@@ -165,7 +174,7 @@ int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
 	table = table_alloc(old->nr + 1);
 	if (!table)
 		return -ENOMEM;
-	ret = mem->ops->map(mem->ctx, first_ref, nr_pages, &va);
+	ret = mem->ops->map(mem->ctx, first_ref, nr_pages, access, &va);
 	if (ret) {
 		free(table);
 		return ret;
@@ -176,7 +185,7 @@ int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
 	       (old->nr - pos) * sizeof(old->win[0]));
 	table->win[pos] = (struct xvb_window){
 		.start = start,
-		.bytes = (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT,
+		.limit = { bytes, access == XVB_WRITE ? bytes : 0 },
 		.va = va,
 	};
 	mem->pages += nr_pages;
@@ -212,7 +221,8 @@ int xvb_memory_remove(struct xvb_memory *mem, uint32_t first_ref,
 	return 0;
 }
 
-void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len)
+void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len,
+		     enum xvb_access access)
 {
 	struct xvb_memory_table *table = memory_table(mem);
 	struct xvb_memory_hint hint = { 0 };
@@ -220,7 +230,8 @@ void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len)
 
 	if (!len)
 		return NULL;
-	ptr = xvb_memory_find(table, &hint, addr ^ XVIO_ADDR_GRANT, len);
+	ptr = xvb_memory_find(table, &hint, addr ^ XVIO_ADDR_GRANT, len,
+			      access);
 	if (ptr)
 		table->win[hint.index].pins++;
 	return ptr;

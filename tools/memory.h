@@ -4,7 +4,8 @@
  *
  * An address on a ring names a grant and an offset (xen/io/virtioif.h).  A
  * window is a run of pages with consecutive references, mapped once at
- * consecutive virtual addresses.  Nothing outside the windows can be reached:
+ * consecutive virtual addresses, for reading only if the guest says so.  Nothing
+ * outside the windows can be reached, and nothing in a read-only one written:
  * every access goes through xvb_memory_get(), the one bounds check.
  *
  * Threads: the control thread adds and removes; queue threads look up, with
@@ -25,33 +26,45 @@
 
 #include <xen/io/virtioif.h>
 
-#define XVB_MEMORY_MAX_WINDOWS	256
+/* Two for each of 64 queues (rings, read-only and not), the rest is slots. */
+#define XVB_MEMORY_MAX_WINDOWS	512
+
+/**
+ * enum xvb_access - what the device does, or may do, with memory
+ * @XVB_READ: it reads only
+ * @XVB_WRITE: it writes, and may read
+ */
+enum xvb_access {
+	XVB_READ,
+	XVB_WRITE,
+};
 
 /**
  * struct xvb_memory_ops - how grants become memory
- * @map: map @nr_pages grants, references @first_ref and following, readable
- *       and writable at consecutive addresses; store the address in @va;
- *       0 or -errno.  All or nothing.
+ * @map: map @nr_pages grants, references @first_ref and following, for
+ *       @access at consecutive addresses; store the address in @va; 0 or
+ *       -errno.  All or nothing.
  * @unmap: undo @map; cannot fail
  *
  * Called from the control thread only.
  */
 struct xvb_memory_ops {
 	int (*map)(void *ctx, uint32_t first_ref, uint32_t nr_pages,
-		   void **va);
+		   enum xvb_access access, void **va);
 	void (*unmap)(void *ctx, void *va, uint32_t nr_pages);
 };
 
 /**
  * struct xvb_window - one mapped run of grants
  * @start: first_ref << 12, that is an address without XVIO_ADDR_GRANT
- * @bytes: length
+ * @limit: bytes from @start that each kind of access may touch: its length, or
+ *         for XVB_WRITE 0, so that one comparison is the whole check
  * @va: where it is mapped
  * @pins: rings and records that live in it; control thread only
  */
 struct xvb_window {
 	uint64_t start;
-	uint64_t bytes;
+	uint64_t limit[2];
 	unsigned char *va;
 	unsigned int pins;
 };
@@ -122,6 +135,7 @@ void xvb_memory_destroy(struct xvb_memory *mem);
  * @mem: the memory
  * @first_ref: first grant reference, as the guest sent it
  * @nr_pages: number of pages, as the guest sent it
+ * @access: what may be done with it
  *
  * Context: control thread; queues may run.
  * Return: 0; -EINVAL for an empty run, one above XVIO_WINDOW_MAX_PAGES or
@@ -129,7 +143,7 @@ void xvb_memory_destroy(struct xvb_memory *mem);
  * limit; -ENOMEM; or what the map operation returned.
  */
 int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
-		   uint32_t nr_pages);
+		   uint32_t nr_pages, enum xvb_access access);
 
 /**
  * xvb_memory_remove() - unmap a window
@@ -159,12 +173,15 @@ void xvb_memory_quiesced(struct xvb_memory *mem);
  * @mem: the memory
  * @addr: address from the guest
  * @len: bytes, not 0
+ * @access: what is going to be done there
  *
  * The window cannot be removed until xvb_memory_unpin() with the same @addr.
  * Context: control thread.
- * Return: pointer, or NULL when the range is not inside one window.
+ * Return: pointer, or NULL when the range is not inside one window that allows
+ * @access.
  */
-void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len);
+void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len,
+		     enum xvb_access access);
 
 /**
  * xvb_memory_unpin() - undo one xvb_memory_pin()
@@ -181,30 +198,35 @@ void xvb_memory_unpin(struct xvb_memory *mem, uint64_t addr);
  * @hint: updated
  * @start: address without XVIO_ADDR_GRANT
  * @len: bytes
+ * @access: what is going to be done there
  *
  * Return: pointer or NULL.
  */
 void *xvb_memory_find(const struct xvb_memory_table *table,
 		      struct xvb_memory_hint *hint, uint64_t start,
-		      uint64_t len);
+		      uint64_t len, enum xvb_access access);
 
 /**
  * xvb_window_get() - the bounds check
  * @win: window
  * @start: address without XVIO_ADDR_GRANT, any value
  * @len: bytes, any value
+ * @access: what is going to be done there
  *
  * No sum is formed that could wrap: @start below the window makes @offset
  * huge, and @len is compared with what is left.
  *
- * Return: pointer, or NULL when [start, start + len) is not inside.
+ * Return: pointer, or NULL when [start, start + len) is not inside, or the
+ * window does not allow @access.
  */
 static inline void *xvb_window_get(const struct xvb_window *win,
-				   uint64_t start, uint64_t len)
+				   uint64_t start, uint64_t len,
+				   enum xvb_access access)
 {
 	uint64_t offset = start - win->start;
+	uint64_t limit = win->limit[access];
 
-	if (offset >= win->bytes || len > win->bytes - offset)
+	if (offset >= limit || len > limit - offset)
 		return NULL;
 	return win->va + offset;
 }
@@ -215,17 +237,20 @@ static inline void *xvb_window_get(const struct xvb_window *win,
  * @hint: of the caller
  * @addr: address, any value
  * @len: bytes, any value; 0 still needs an address inside a window
+ * @access: what is going to be done there
  *
  * Context: any thread.  The pointer is good until the window is removed,
  * which does not happen before the queue of the caller has been drained.
  * What it points to changes under the reader's hands: copy once, check the
  * copy, use the copy.
  *
- * Return: pointer, or NULL when the range is not inside one window.
+ * Return: pointer, or NULL when the range is not inside one window that allows
+ * @access.
  */
 static inline void *xvb_memory_get(struct xvb_memory *mem,
 				   struct xvb_memory_hint *hint,
-				   uint64_t addr, uint64_t len)
+				   uint64_t addr, uint64_t len,
+				   enum xvb_access access)
 {
 	const struct xvb_memory_table *table;
 	uint64_t start = addr ^ XVIO_ADDR_GRANT;
@@ -236,11 +261,11 @@ static inline void *xvb_memory_get(struct xvb_memory *mem,
 	table = atomic_load_explicit(&mem->table, memory_order_acquire);
 	/* An address without bit 63 has it now, and is above every window. */
 	if (index < table->nr) {
-		ptr = xvb_window_get(&table->win[index], start, len);
+		ptr = xvb_window_get(&table->win[index], start, len, access);
 		if (ptr)
 			return ptr;
 	}
-	return xvb_memory_find(table, hint, start, len);
+	return xvb_memory_find(table, hint, start, len, access);
 }
 
 #endif /* XVB_MEMORY_H */

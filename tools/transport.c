@@ -376,11 +376,14 @@ static int window_add(struct xvb_transport *t, const struct call *c)
 	const struct xvio_window *req = request(c);
 	uint32_t first = le32toh(req->first_ref);
 	uint32_t pages = le32toh(req->nr_pages);
+	uint32_t flags = le32toh(req->flags);
 	int err;
 
-	if (req->flags || req->reserved)
+	if (flags & ~XVIO_WINDOW_READONLY || req->reserved)
 		return -EINVAL;
-	err = xvb_memory_add(t->mem, first, pages);
+	err = xvb_memory_add(t->mem, first, pages,
+			     flags & XVIO_WINDOW_READONLY ? XVB_READ :
+							    XVB_WRITE);
 	switch (err) {
 	case 0:
 		return bus_result(c, XVIO_OK);
@@ -427,7 +430,8 @@ static int queue_bind(struct xvb_transport *t, const struct call *c)
 		return -EINVAL;
 	if (xvb_queue_started(&t->dev->queues[index]))
 		return -EBUSY;
-	if (inflight && !xvb_memory_get(t->mem, &hint, inflight, inflight_len))
+	if (inflight && !xvb_memory_get(t->mem, &hint, inflight, inflight_len,
+					XVB_WRITE))
 		return -EINVAL;
 	stop_queue(t, index);
 	err = t->ops->bind(t->ctx, index, le32toh(req->event_channel));

@@ -35,7 +35,8 @@ int xvb_vq_break(struct xvb_vq *vq, const char *fmt, ...)
 }
 
 static int vq_pin_area(struct xvb_vq *vq, const char *name, uint64_t addr,
-		       uint64_t len, unsigned int align, void **area,
+		       uint64_t len, unsigned int align,
+		       enum xvb_access access, void **area,
 		       struct xvb_error *err)
 {
 	if (!(addr & XVIO_ADDR_GRANT))
@@ -46,12 +47,13 @@ static int vq_pin_area(struct xvb_vq *vq, const char *name, uint64_t addr,
 		return xvb_error_set(err, -EINVAL,
 				     "the %s at %#llx is not aligned to %u",
 				     name, (unsigned long long)addr, align);
-	*area = xvb_memory_pin(vq->mem, addr, len);
+	*area = xvb_memory_pin(vq->mem, addr, len, access);
 	if (!*area)
 		return xvb_error_set(err, -EFAULT,
-				     "the %s at %#llx, %llu bytes, is not inside one window",
+				     "the %s at %#llx, %llu bytes, is not inside one%s window",
 				     name, (unsigned long long)addr,
-				     (unsigned long long)len);
+				     (unsigned long long)len,
+				     access == XVB_WRITE ? " writable" : "");
 	return 0;
 }
 
@@ -71,7 +73,7 @@ static int vq_pin_inflight(struct xvb_vq *vq, struct xvb_error *err)
 				     "the in-flight record has %u bytes, %llu are needed",
 				     s->inflight_len, (unsigned long long)need);
 	ret = vq_pin_area(vq, "in-flight record", s->inflight, need,
-			  sizeof(uint64_t), &area, err);
+			  sizeof(uint64_t), XVB_WRITE, &area, err);
 	if (ret)
 		return ret;
 	memset(area, 0, need);
@@ -90,17 +92,17 @@ static int vq_pin(struct xvb_vq *vq, struct xvb_error *err)
 
 	ret = vq_pin_area(vq, "descriptor area", s->desc,
 			  (uint64_t)s->size * VQ_DESC_BYTES,
-			  VRING_DESC_ALIGN_SIZE, &desc, err);
+			  VRING_DESC_ALIGN_SIZE, XVB_READ, &desc, err);
 	if (ret)
 		return ret;
 	ret = vq_pin_area(vq, "driver area", s->driver,
 			  sizeof(*vq->avail) + 2ULL * s->size + 2,
-			  VRING_AVAIL_ALIGN_SIZE, &avail, err);
+			  VRING_AVAIL_ALIGN_SIZE, XVB_READ, &avail, err);
 	if (ret)
 		goto err_unpin_desc;
 	ret = vq_pin_area(vq, "device area", s->device,
 			  sizeof(*vq->used) + 8ULL * s->size + 2,
-			  VRING_USED_ALIGN_SIZE, &used, err);
+			  VRING_USED_ALIGN_SIZE, XVB_WRITE, &used, err);
 	if (ret)
 		goto err_unpin_avail;
 	ret = vq_pin_inflight(vq, err);

@@ -56,9 +56,11 @@ static inline int walk_add(struct xvb_vq *vq, struct vq_walk *w,
 {
 	uint32_t len = le32toh(d->len);
 	uint64_t addr = le64toh(d->addr);
+	enum xvb_access access = XVB_READ;
 	void *ptr;
 
 	if (flags & VRING_DESC_F_WRITE) {
+		access = XVB_WRITE;
 		if (!w->in) {
 			w->in = w->iov;
 			w->out = w->total;
@@ -72,10 +74,11 @@ static inline int walk_add(struct xvb_vq *vq, struct vq_walk *w,
 	if (unlikely(w->iov == w->end))
 		return xvb_vq_break(vq, "head %u: the chain has more segments than this device takes",
 				    w->head);
-	ptr = xvb_memory_get(vq->mem, &vq->data_hint, addr, len);
+	ptr = xvb_memory_get(vq->mem, &vq->data_hint, addr, len, access);
 	if (unlikely(!ptr))
-		return xvb_vq_break(vq, "head %u: %u bytes at %#llx are not inside one window",
-				    w->head, len, (unsigned long long)addr);
+		return xvb_vq_break(vq, "head %u: %u bytes at %#llx are not inside one%s window",
+				    w->head, len, (unsigned long long)addr,
+				    access == XVB_WRITE ? " writable" : "");
 	w->total += len;
 	/* w->iov is below w->end, so it is not NULL. */
 	w->iov->iov_base = ptr; /* NOLINT(clang-analyzer-core.NullDereference) */
@@ -102,7 +105,7 @@ static inline int walk_table(struct xvb_vq *vq, struct vq_walk *w,
 		     len > XVB_VQ_MAX_SIZE * VQ_DESC_BYTES))
 		return xvb_vq_break(vq, "head %u: an indirect table of %u bytes",
 				    w->head, len);
-	table = xvb_memory_get(vq->mem, &vq->ring_hint, addr, len);
+	table = xvb_memory_get(vq->mem, &vq->ring_hint, addr, len, XVB_READ);
 	if (unlikely(!table))
 		return xvb_vq_break(vq, "head %u: an indirect table of %u bytes at %#llx is not inside one window",
 				    w->head, len,

@@ -173,7 +173,7 @@ static int map_ring(struct worker *w, uint32_t ref, struct xvb_error *err)
 	uint32_t data_ref;
 	int ret;
 
-	ret = xvb_gntmap_map(w->gm, ref, 1, &w->intf);
+	ret = xvb_gntmap_map(w->gm, ref, 1, XVB_WRITE, &w->intf);
 	if (ret) {
 		w->intf = NULL;
 		return xvb_error_set(err, ret,
@@ -183,7 +183,7 @@ static int map_ring(struct worker *w, uint32_t ref, struct xvb_error *err)
 	ret = xvb_ring_data_ref(w->intf, &data_ref, err);
 	if (ret)
 		return ret;
-	ret = xvb_gntmap_map(w->gm, data_ref, 1, &w->data);
+	ret = xvb_gntmap_map(w->gm, data_ref, 1, XVB_WRITE, &w->data);
 	if (ret) {
 		w->data = NULL;
 		return xvb_error_set(err, ret,

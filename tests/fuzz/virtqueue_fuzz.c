@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
@@ -27,6 +28,9 @@
 #define REF		100
 #define PAGES		16
 #define BYTES		(PAGES * 4096)
+#define RO_REF		(REF + PAGES)
+#define RO_PAGES	2
+#define RO_BYTES	(RO_PAGES * 4096)
 #define DISK		(1 << 20)
 #define INDIRECT_AT	8192
 #define HEADER_AT	12288
@@ -53,6 +57,9 @@ struct xvb_fio {
 
 static struct xvb_memory mem;
 static unsigned char *window;
+static unsigned char *readonly;		/* the driver's view */
+static const unsigned char *readonly_va;	/* the device's */
+static unsigned char *driver;		/* descriptors and avail ring */
 static struct xvb_device *dev;
 static unsigned int broken;
 
@@ -72,11 +79,35 @@ static bool inside(const void *p, size_t len)
 	       (size_t)(c - window) <= BYTES - len;
 }
 
+static bool inside_readonly(const void *p, size_t len)
+{
+	const unsigned char *c = p;
+
+	return c >= readonly_va && len <= RO_BYTES &&
+	       (size_t)(c - readonly_va) <= RO_BYTES - len;
+}
+
+/* Two views: where the device cannot write, the driver still does. */
+static int map_readonly(uint32_t nr_pages, void **va)
+{
+	int fd = memfd_create("readonly", MFD_CLOEXEC);
+
+	check(fd >= 0 && !ftruncate(fd, nr_pages * 4096), "a memory file");
+	*va = mmap(NULL, nr_pages * 4096, PROT_READ, MAP_SHARED, fd, 0);
+	readonly = mmap(NULL, nr_pages * 4096, PROT_READ | PROT_WRITE,
+			MAP_SHARED, fd, 0);
+	close(fd);
+	readonly_va = *va;
+	return *va == MAP_FAILED || readonly == MAP_FAILED ? -1 : 0;
+}
+
 static int fuzz_map(void *ctx, uint32_t first_ref, uint32_t nr_pages,
-		    void **va)
+		    enum xvb_access access, void **va)
 {
 	(void)ctx;
 	(void)first_ref;
+	if (access == XVB_READ)
+		return map_readonly(nr_pages, va);
 	return posix_memalign(va, 4096, nr_pages * 4096) ? -1 : 0;
 }
 
@@ -120,7 +151,11 @@ static void fuzz_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 	if (req->op == XVB_FIO_READ || req->op == XVB_FIO_WRITE) {
 		for (i = 0; i < req->niov; i++) {
 			check(inside(req->iov[i].iov_base,
-				     req->iov[i].iov_len), "iov in window");
+				     req->iov[i].iov_len) ||
+			      (req->op == XVB_FIO_WRITE &&
+			       inside_readonly(req->iov[i].iov_base,
+					       req->iov[i].iov_len)),
+			      "iov in window");
 			sum += req->iov[i].iov_len;
 			if (req->op == XVB_FIO_READ)
 				memset(req->iov[i].iov_base, 0x5a,
@@ -198,8 +233,10 @@ static void init(void)
 	check(fd >= 0 && !ftruncate(fd, DISK), "a disk image");
 	close(fd);
 	check(!xvb_memory_init(&mem, &memory_ops, NULL, 64), "memory");
-	check(!xvb_memory_add(&mem, REF, PAGES), "window");
-	window = xvb_memory_get(&mem, &hint, XVIO_ADDR_GRANT | REF << 12, 1);
+	check(!xvb_memory_add(&mem, REF, PAGES, XVB_WRITE), "window");
+	check(!xvb_memory_add(&mem, RO_REF, RO_PAGES, XVB_READ), "window");
+	window = xvb_memory_get(&mem, &hint, XVIO_ADDR_GRANT | REF << 12, 1,
+				XVB_WRITE);
 	snprintf(spec, sizeof(spec), "type=blk,path=%s", path);
 	check(!xvb_params_parse(&params, spec, &err), "parameters");
 	check(!xvb_device_create(&params, &dev, &err), err.text);
@@ -226,6 +263,8 @@ static uint64_t address(uint16_t addr, uint8_t how)
 	case 4:
 		return XVIO_ADDR_GRANT | ((REF << 12) + HEADER_AT +
 					  (addr & 0xff0));
+	case 5:
+		return XVIO_ADDR_GRANT | ((RO_REF << 12) + (addr & 0x1ff0));
 	default:
 		return XVIO_ADDR_GRANT | at;
 	}
@@ -270,7 +309,7 @@ static void put_desc(unsigned char *at, uint32_t off, uint32_t len,
 
 static void make_avail(uint32_t n, uint16_t head, uint16_t *idx)
 {
-	unsigned char *avail = window + n * 16;
+	unsigned char *avail = driver + n * 16;
 	uint16_t value = htole16(head);
 
 	memcpy(avail + 4 + 2 * (*idx % n), &value, 2);
@@ -286,12 +325,12 @@ static void request(const struct step *s, uint32_t n, uint16_t *idx,
 	bool in = !(s->flags & 1) || (s->flags & 7) == 3;
 	uint32_t len = s->len & 1 ? s->len : s->len / 64 * 512 % 16384;
 	uint32_t cut = s->next % 16, i = s->index % n, at = 0;
-	unsigned char *table = window;
+	unsigned char *table = driver;
 
 	write_header(s);
 	if (indirect) {
 		at = INDIRECT_AT + 64 * i;
-		put_desc(window + 16 * i, at, 64, VRING_DESC_F_INDIRECT, 0);
+		put_desc(driver + 16 * i, at, 64, VRING_DESC_F_INDIRECT, 0);
 		table = window + at;
 		i = 0;
 	} else if (i + 4 > n) {
@@ -323,13 +362,13 @@ static void step(const struct step *s, const struct xvb_vq_setup *setup,
 		 uint16_t *idx)
 {
 	uint32_t n = setup->size;
-	unsigned char *avail = window + n * 16;
+	unsigned char *avail = driver + n * 16;
 	uint16_t value;
 
 	switch (s->op & 15) {
 	case 0:
 	case 1:
-		write_desc(window + 16 * (s->index % n), s);
+		write_desc(driver + 16 * (s->index % n), s);
 		break;
 	case 2:
 		write_desc(window + INDIRECT_AT + 16 * s->index, s);
@@ -346,6 +385,9 @@ static void step(const struct step *s, const struct xvb_vq_setup *setup,
 	case 6:
 		value = htole16(s->addr);
 		memcpy(avail + 2, &value, 2);
+		break;
+	case 7:
+		write_desc(readonly + 16 * s->index, s);
 		break;
 	case 8:
 		ranges(s);
@@ -383,6 +425,16 @@ static void start(uint8_t how, struct xvb_vq_setup *setup)
 		.driver = base + n * 16,
 		.device = base + 4096,
 	};
+	if (how & 32) {
+		/* The driver's areas where the device cannot write. */
+		base = XVIO_ADDR_GRANT | RO_REF << 12;
+		setup->desc = base;
+		setup->driver = base + n * 16;
+		driver = readonly;
+		base = XVIO_ADDR_GRANT | REF << 12;
+	} else {
+		driver = window;
+	}
 	if (how & 16) {
 		setup->inflight = base + 6144;
 		setup->inflight_len = 2048;
@@ -417,6 +469,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	memset(window, 0, BYTES);
+	memset(readonly, 0, RO_BYTES);
 	if (data[0] & 0x80) {
 		wild_setup(data + 1, size - 1);
 		return 0;

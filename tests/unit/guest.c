@@ -7,26 +7,72 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "guest.h"
 
+#define RING_READONLY_PAGES	4
+
+/* Two views of the same pages, so that only the test can write there. */
+static int map_readonly(struct guest *g, uint32_t ref, uint32_t nr_pages,
+			void **va)
+{
+	size_t bytes = (size_t)nr_pages * GUEST_PAGE;
+	struct guest_readonly *ro = g->readonly;
+	int fd = memfd_create("readonly", MFD_CLOEXEC);
+
+	while (ro->va)
+		ro++;
+	assert_true(ro < g->readonly + GUEST_READONLY);
+	assert_true(fd >= 0 && !ftruncate(fd, bytes));
+	ro->va = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	ro->alias = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			 0);
+	assert_true(ro->va != MAP_FAILED && ro->alias != MAP_FAILED);
+	close(fd);
+	ro->ref = ref;
+	ro->pages = nr_pages;
+	*va = ro->va;
+	return 0;
+}
+
+static bool unmap_readonly(struct guest *g, void *va, uint32_t nr_pages)
+{
+	size_t bytes = (size_t)nr_pages * GUEST_PAGE;
+	unsigned int i;
+
+	for (i = 0; i < GUEST_READONLY; i++) {
+		struct guest_readonly *ro = &g->readonly[i];
+
+		if (ro->va != va)
+			continue;
+		assert_int_equal(ro->pages, nr_pages);
+		munmap(ro->va, bytes);
+		munmap(ro->alias, bytes);
+		memset(ro, 0, sizeof(*ro));
+		return true;
+	}
+	return false;
+}
+
 static int guest_map(void *ctx, uint32_t first_ref, uint32_t nr_pages,
-		     void **va)
+		     enum xvb_access access, void **va)
 {
 	struct guest *g = ctx;
 	size_t bytes = (size_t)nr_pages * GUEST_PAGE;
 	int ret = g->fail_map;
 
-	(void)first_ref;
 	if (ret) {
 		g->fail_map = 0;
 		return ret;
 	}
+	g->mapped += nr_pages;
+	if (access == XVB_READ)
+		return map_readonly(g, first_ref, nr_pages, va);
 	if (posix_memalign(va, GUEST_PAGE, bytes))
 		return -ENOMEM;
 	memset(*va, 0, bytes);
-	g->mapped += nr_pages;
 	return 0;
 }
 
@@ -36,7 +82,8 @@ static void guest_unmap(void *ctx, void *va, uint32_t nr_pages)
 
 	assert_in_range(nr_pages, 1, g->mapped);
 	g->mapped -= nr_pages;
-	free(va);
+	if (!unmap_readonly(g, va, nr_pages))
+		free(va);
 }
 
 static const struct xvb_memory_ops guest_memory_ops = {
@@ -51,10 +98,21 @@ void guest_init(struct guest *g, uint32_t pages)
 	memset(g, 0, sizeof(*g));
 	assert_int_equal(xvb_memory_init(&g->mem, &guest_memory_ops, g,
 					 1 << 16), 0);
-	assert_int_equal(xvb_memory_add(&g->mem, GUEST_REF, pages), 0);
+	assert_int_equal(xvb_memory_add(&g->mem, GUEST_REF, pages, XVB_WRITE), 0);
 	g->bytes = (size_t)pages * GUEST_PAGE;
-	g->base = xvb_memory_get(&g->mem, &hint, guest_addr(0), g->bytes);
+	g->base = xvb_memory_get(&g->mem, &hint, guest_addr(0), g->bytes, XVB_WRITE);
 	assert_non_null(g->base);
+}
+
+void *guest_readonly(struct guest *g, uint32_t ref)
+{
+	unsigned int i;
+
+	for (i = 0; i < GUEST_READONLY; i++)
+		if (g->readonly[i].va && g->readonly[i].ref == ref)
+			return g->readonly[i].alias;
+	fail_msg("no read-only window of %u", ref);
+	return NULL;
 }
 
 void guest_destroy(struct guest *g)
@@ -90,6 +148,24 @@ void ring_init(struct guest_ring *r, struct guest *g, uint16_t size,
 	r->setup.desc = guest_addr(desc);
 	r->setup.driver = guest_addr(avail);
 	r->setup.device = guest_addr(used);
+}
+
+void ring_init_readonly(struct guest_ring *r, struct guest *g, uint16_t size,
+			uint64_t features, uint32_t ref)
+{
+	uint64_t base = XVIO_ADDR_GRANT | (uint64_t)ref << 12;
+	unsigned char *alias;
+
+	assert_int_equal(xvb_memory_add(&g->mem, ref, RING_READONLY_PAGES,
+					XVB_READ), 0);
+	alias = guest_readonly(g, ref);
+	assert_true(16 * size + 6 + 2 * size <=
+		    RING_READONLY_PAGES * GUEST_PAGE);
+	ring_init(r, g, size, features);
+	r->desc = (struct vring_desc *)alias;
+	r->avail = (struct vring_avail *)(alias + 16 * (size_t)size);
+	r->setup.desc = base;
+	r->setup.driver = base + 16ULL * size;
 }
 
 void ring_rewind(struct guest_ring *r, struct xvb_vq *vq, uint16_t idx)

@@ -33,6 +33,21 @@
 #define GUEST_BASE	(BIT64(VIRTIO_F_VERSION_1) | \
 			 BIT64(VIRTIO_F_ACCESS_PLATFORM))
 #define GUEST_CHAIN	64
+#define GUEST_READONLY	8
+
+/**
+ * struct guest_readonly - a window that the device can only read
+ * @va: the device's view: a write there is a SIGSEGV
+ * @alias: the test's own view of it
+ * @ref: first reference
+ * @pages: its size
+ */
+struct guest_readonly {
+	void *va;
+	unsigned char *alias;
+	uint32_t ref;
+	uint32_t pages;
+};
 
 /**
  * struct guest - fake guest with one window and, after guest_attach(), a
@@ -42,6 +57,7 @@
  * @bytes: length of it
  * @brk: bytes handed out by guest_alloc()
  * @mapped: pages mapped now, all windows
+ * @readonly: read-only windows that are mapped now
  * @fail_map: the next map returns this
  * @dev: device
  * @epoll: watches the descriptors of the queues, by edge as the daemon does
@@ -56,6 +72,7 @@ struct guest {
 	size_t bytes;
 	size_t brk;
 	uint32_t mapped;
+	struct guest_readonly readonly[GUEST_READONLY];
 	int fail_map;
 	struct xvb_device *dev;
 	int epoll;
@@ -107,6 +124,15 @@ struct guest_buf {
 void guest_init(struct guest *g, uint32_t pages);
 
 /**
+ * guest_readonly() - the test's own view of a read-only window
+ * @g: guest
+ * @ref: its first reference
+ *
+ * Return: pointer to its first byte; writable.
+ */
+void *guest_readonly(struct guest *g, uint32_t ref);
+
+/**
  * guest_destroy() - free, and check that everything was unmapped
  * @g: guest
  */
@@ -154,6 +180,17 @@ static inline uint64_t guest_addr(uint32_t off)
  */
 void ring_init(struct guest_ring *r, struct guest *g, uint16_t size,
 	       uint64_t features);
+
+/**
+ * ring_init_readonly() - the same with descriptor and driver area read-only
+ * @r: ring
+ * @g: guest
+ * @size: entries
+ * @features: for the set-up
+ * @ref: reference of a window of its own, which is added, of four pages
+ */
+void ring_init_readonly(struct guest_ring *r, struct guest *g, uint16_t size,
+			uint64_t features, uint32_t ref);
 
 /**
  * ring_rewind() - start both sides at an index, to see it wrap

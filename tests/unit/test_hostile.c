@@ -252,7 +252,7 @@ static void t20_sum_over_4g(void **state)
 	(void)state;
 	/* One window of 4 MiB, 1024 times: one byte more than 2^32 - 1. */
 	start(&f, SIZE, INDIRECT);
-	assert_int_equal(xvb_memory_add(&f.g.mem, 4096, 1024), 0);
+	assert_int_equal(xvb_memory_add(&f.g.mem, 4096, 1024, XVB_WRITE), 0);
 	off = guest_alloc(&f.g, 16 * XVB_VQ_MAX_SIZE, 16);
 	table = guest_ptr(&f.g, off);
 	for (n = 0; n < XVB_VQ_MAX_SIZE; n++) {
@@ -428,6 +428,49 @@ static void setup_inflight(void **state)
 	guest_destroy(&g);
 }
 
+/* T22: what the device writes must not lie where it cannot. */
+static void t22_setup_readonly(void **state)
+{
+	uint64_t ro = XVIO_ADDR_GRANT | 500ULL << 12;
+	struct guest_ring r;
+	struct guest g;
+
+	(void)state;
+	guest_init(&g, 64);
+	ring_init_readonly(&r, &g, SIZE, 0, 500);
+	r.setup.device = ro + 8192;
+	setup_refused(&r, &g, -EFAULT, "device area");
+	ring_init(&r, &g, SIZE, 0);
+	r.setup.inflight = ro;
+	r.setup.inflight_len = 16 + 16 * SIZE;
+	setup_refused(&r, &g, -EFAULT, "in-flight record");
+	guest_destroy(&g);
+}
+
+static void t22_buffer_readonly(void **state)
+{
+	uint64_t ro = XVIO_ADDR_GRANT | 500ULL << 12;
+	struct fixture f;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		start(&f, SIZE, 0);
+		assert_int_equal(xvb_memory_add(&f.g.mem, 500, 4, XVB_READ), 0);
+		/* Once with the hint of a reader at that window. */
+		if (i) {
+			ring_desc(&f.r, 1, ro, 16, 0, 0);
+			ring_avail(&f.r, 1);
+			assert_int_equal(xvb_vq_pop(&f.vq, &f.chain), 1);
+			xvb_vq_push(&f.vq, 1, 0);
+			assert_true(xvb_vq_flush(&f.vq));
+		}
+		ring_desc(&f.r, 0, ro, 16, WRITE, 0);
+		ring_avail(&f.r, 0);
+		expect_broken(&f, "writable window");
+	}
+}
+
 #ifndef XVB_TEST_TSAN
 struct flipper {
 	struct fixture *f;
@@ -527,6 +570,8 @@ int main(void)
 		cmocka_unit_test(setup_sizes),
 		cmocka_unit_test(setup_addresses),
 		cmocka_unit_test(setup_inflight),
+		cmocka_unit_test(t22_setup_readonly),
+		cmocka_unit_test(t22_buffer_readonly),
 #ifndef XVB_TEST_TSAN
 		/* Its races are the test: not for the thread sanitizer. */
 		cmocka_unit_test(t1_double_fetch),

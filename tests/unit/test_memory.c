@@ -15,7 +15,7 @@
 
 /* What the bounds check must say, in arithmetic that cannot wrap. */
 static const unsigned char *reference(struct xvb_memory *mem, uint64_t addr,
-				      uint64_t len)
+				      uint64_t len, enum xvb_access access)
 {
 	const struct xvb_memory_table *table = atomic_load(&mem->table);
 	__uint128_t start, end, first, last;
@@ -27,7 +27,11 @@ static const unsigned char *reference(struct xvb_memory *mem, uint64_t addr,
 	end = start + len;
 	for (i = 0; i < table->nr; i++) {
 		first = table->win[i].start;
-		last = first + table->win[i].bytes;
+		last = first + table->win[i].limit[XVB_READ];
+		/* The even ones are read-only, see t18_bounds_property(). */
+		if (access == XVB_WRITE && first >> 12 != GUEST_REF &&
+		    !(first >> 12 & 1))
+			continue;
 		if (start >= first && start < last && end <= last)
 			return table->win[i].va + (size_t)(start - first);
 	}
@@ -83,13 +87,14 @@ static uint64_t rnd_len(uint64_t addr)
 
 static void check_one(struct xvb_memory *mem, struct xvb_memory_hint *hint)
 {
+	enum xvb_access access = rnd() & 1 ? XVB_WRITE : XVB_READ;
 	uint64_t addr = rnd_addr(), len = rnd_len(addr);
-	const unsigned char *want = reference(mem, addr, len);
-	const unsigned char *got = xvb_memory_get(mem, hint, addr, len);
+	const unsigned char *want = reference(mem, addr, len, access);
+	const unsigned char *got = xvb_memory_get(mem, hint, addr, len, access);
 
 	if (got != want)
-		fail_msg("address %#" PRIx64 " length %#" PRIx64 ": %p, should be %p",
-			 addr, len, got, want);
+		fail_msg("address %#" PRIx64 " length %#" PRIx64 " access %d: %p, should be %p",
+			 addr, len, access, got, want);
 }
 
 /* T18: offset + length against the windows, compared with wide arithmetic. */
@@ -106,11 +111,47 @@ static void t18_bounds_property(void **state)
 	(void)state;
 	guest_init(&g, 4);
 	for (w = 0; w < ARRAY_SIZE(wins); w++) {
-		assert_int_equal(xvb_memory_add(&g.mem, wins[w][0],
-						wins[w][1]), 0);
+		assert_int_equal(xvb_memory_add(&g.mem, wins[w][0], wins[w][1],
+						wins[w][0] & 1 ? XVB_WRITE :
+						XVB_READ), 0);
 		for (i = 0; i < RUNS; i++)
 			check_one(&g.mem, &hint);
 	}
+	guest_destroy(&g);
+}
+
+/* T22: what the guest granted read-only is never handed out to be written. */
+static void t22_readonly_window(void **state)
+{
+	struct xvb_memory_hint hint = { 0 };
+	uint64_t addr = XVIO_ADDR_GRANT | 200ULL << 12;
+	unsigned char *alias, *p;
+	struct guest g;
+
+	(void)state;
+	guest_init(&g, 4);
+	assert_int_equal(xvb_memory_add(&g.mem, 200, 2, XVB_READ), 0);
+	alias = guest_readonly(&g, 200);
+	alias[8191] = 7;
+	p = xvb_memory_get(&g.mem, &hint, addr + 8191, 1, XVB_READ);
+	assert_non_null(p);
+	assert_int_equal(*p, 7);
+	/* Also with the hint at this very window. */
+	assert_null(xvb_memory_get(&g.mem, &hint, addr + 8191, 1, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &hint, addr, 8192, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &hint, addr, 0, XVB_WRITE));
+	assert_null(xvb_memory_pin(&g.mem, addr, 8192, XVB_WRITE));
+	assert_non_null(xvb_memory_pin(&g.mem, addr, 8192, XVB_READ));
+	assert_int_equal(xvb_memory_remove(&g.mem, 200, 2), -EBUSY);
+	xvb_memory_unpin(&g.mem, addr);
+	/* It stays what it is when the table is made anew. */
+	assert_int_equal(xvb_memory_add(&g.mem, 50, 1, XVB_WRITE), 0);
+	assert_null(xvb_memory_get(&g.mem, &hint, addr, 1, XVB_WRITE));
+	assert_non_null(xvb_memory_get(&g.mem, &hint,
+				       XVIO_ADDR_GRANT | 50ULL << 12, 4096,
+				       XVB_WRITE));
+	assert_int_equal(xvb_memory_remove(&g.mem, 200, 2), 0);
+	assert_int_equal(g.mapped, 5);
 	guest_destroy(&g);
 }
 
@@ -123,14 +164,14 @@ static void t18_bounds_edges(void **state)
 
 	(void)state;
 	guest_init(&g, 4);
-	assert_ptr_equal(xvb_memory_get(&g.mem, &hint, end - 1, 1),
+	assert_ptr_equal(xvb_memory_get(&g.mem, &hint, end - 1, 1, XVB_WRITE),
 			 g.base + 4 * 4096 - 1);
-	assert_null(xvb_memory_get(&g.mem, &hint, end - 1, 2));
-	assert_null(xvb_memory_get(&g.mem, &hint, end, 0));
-	assert_null(xvb_memory_get(&g.mem, &hint, end - 1, UINT64_MAX));
-	assert_null(xvb_memory_get(&g.mem, &hint, guest_addr(0) - 1, 2));
+	assert_null(xvb_memory_get(&g.mem, &hint, end - 1, 2, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &hint, end, 0, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &hint, end - 1, UINT64_MAX, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &hint, guest_addr(0) - 1, 2, XVB_WRITE));
 	assert_null(xvb_memory_get(&g.mem, &hint,
-				   guest_addr(0) & ~(1ULL << 63), 1));
+				   guest_addr(0) & ~(1ULL << 63), 1, XVB_WRITE));
 	guest_destroy(&g);
 }
 
@@ -142,12 +183,12 @@ static void t18_no_range_over_two_windows(void **state)
 
 	(void)state;
 	guest_init(&g, 4);
-	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF + 4, 4), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF + 4, 4, XVB_WRITE), 0);
 	assert_non_null(xvb_memory_get(&g.mem, &hint, guest_addr(3 * 4096),
-				       4096));
-	assert_null(xvb_memory_get(&g.mem, &hint, guest_addr(3 * 4096), 4097));
+				       4096, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &hint, guest_addr(3 * 4096), 4097, XVB_WRITE));
 	assert_non_null(xvb_memory_get(&g.mem, &hint, guest_addr(4 * 4096),
-				       4096));
+				       4096, XVB_WRITE));
 	guest_destroy(&g);
 }
 
@@ -157,19 +198,19 @@ static void add_refusals(void **state)
 
 	(void)state;
 	guest_init(&g, 4);
-	assert_int_equal(xvb_memory_add(&g.mem, 500, 0), -EINVAL);
+	assert_int_equal(xvb_memory_add(&g.mem, 500, 0, XVB_WRITE), -EINVAL);
 	assert_int_equal(xvb_memory_add(&g.mem, 500,
-					XVIO_WINDOW_MAX_PAGES + 1), -EINVAL);
-	assert_int_equal(xvb_memory_add(&g.mem, UINT32_MAX, 2), -EINVAL);
-	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF, 4), -EEXIST);
-	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF + 3, 1), -EEXIST);
-	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF - 1, 2), -EEXIST);
-	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF - 1, 20), -EEXIST);
-	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF - 1, 1), 0);
-	assert_int_equal(xvb_memory_add(&g.mem, UINT32_MAX, 1), 0);
+					XVIO_WINDOW_MAX_PAGES + 1, XVB_WRITE), -EINVAL);
+	assert_int_equal(xvb_memory_add(&g.mem, UINT32_MAX, 2, XVB_WRITE), -EINVAL);
+	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF, 4, XVB_WRITE), -EEXIST);
+	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF + 3, 1, XVB_WRITE), -EEXIST);
+	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF - 1, 2, XVB_WRITE), -EEXIST);
+	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF - 1, 20, XVB_WRITE), -EEXIST);
+	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF - 1, 1, XVB_WRITE), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, UINT32_MAX, 1, XVB_WRITE), 0);
 	g.fail_map = -EFAULT;
-	assert_int_equal(xvb_memory_add(&g.mem, 600, 1), -EFAULT);
-	assert_int_equal(xvb_memory_add(&g.mem, 600, 1), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, 600, 1, XVB_WRITE), -EFAULT);
+	assert_int_equal(xvb_memory_add(&g.mem, 600, 1, XVB_WRITE), 0);
 	guest_destroy(&g);
 }
 
@@ -182,16 +223,16 @@ static void t4_limits(void **state)
 	(void)state;
 	guest_init(&g, 4);
 	g.mem.max_pages = 10;
-	assert_int_equal(xvb_memory_add(&g.mem, 500, 7), -ENOSPC);
-	assert_int_equal(xvb_memory_add(&g.mem, 500, 6), 0);
-	assert_int_equal(xvb_memory_add(&g.mem, 600, 1), -ENOSPC);
+	assert_int_equal(xvb_memory_add(&g.mem, 500, 7, XVB_WRITE), -ENOSPC);
+	assert_int_equal(xvb_memory_add(&g.mem, 500, 6, XVB_WRITE), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, 600, 1, XVB_WRITE), -ENOSPC);
 	assert_int_equal(xvb_memory_remove(&g.mem, 500, 6), 0);
-	assert_int_equal(xvb_memory_add(&g.mem, 600, 6), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, 600, 6, XVB_WRITE), 0);
 	assert_int_equal(xvb_memory_remove(&g.mem, 600, 6), 0);
 	g.mem.max_pages = 1 << 20;
 	for (i = 1; i < XVB_MEMORY_MAX_WINDOWS; i++)
-		assert_int_equal(xvb_memory_add(&g.mem, 1000 + 2 * i, 1), 0);
-	assert_int_equal(xvb_memory_add(&g.mem, 5000, 1), -ENOSPC);
+		assert_int_equal(xvb_memory_add(&g.mem, 1000 + 2 * i, 1, XVB_WRITE), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, 5000, 1, XVB_WRITE), -ENOSPC);
 	guest_destroy(&g);
 }
 
@@ -202,7 +243,7 @@ static void remove_exact_only(void **state)
 
 	(void)state;
 	guest_init(&g, 4);
-	assert_int_equal(xvb_memory_add(&g.mem, 200, 4), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, 200, 4, XVB_WRITE), 0);
 	assert_int_equal(xvb_memory_remove(&g.mem, 200, 3), -ENOENT);
 	assert_int_equal(xvb_memory_remove(&g.mem, 201, 3), -ENOENT);
 	assert_int_equal(xvb_memory_remove(&g.mem, 300, 4), -ENOENT);
@@ -210,7 +251,7 @@ static void remove_exact_only(void **state)
 			 -ENOENT);
 	assert_int_equal(xvb_memory_remove(&g.mem, 200, 4), 0);
 	assert_int_equal(xvb_memory_remove(&g.mem, 200, 4), -ENOENT);
-	assert_null(xvb_memory_get(&g.mem, &hint, 1ULL << 63 | 200 << 12, 1));
+	assert_null(xvb_memory_get(&g.mem, &hint, 1ULL << 63 | 200 << 12, 1, XVB_WRITE));
 	assert_int_equal(g.mapped, 4);
 	guest_destroy(&g);
 }
@@ -221,11 +262,11 @@ static void remove_refused_while_pinned(void **state)
 
 	(void)state;
 	guest_init(&g, 4);
-	assert_non_null(xvb_memory_pin(&g.mem, guest_addr(4096), 100));
-	assert_null(xvb_memory_pin(&g.mem, guest_addr(4096), 4 * 4096));
-	assert_null(xvb_memory_pin(&g.mem, guest_addr(0), 0));
+	assert_non_null(xvb_memory_pin(&g.mem, guest_addr(4096), 100, XVB_WRITE));
+	assert_null(xvb_memory_pin(&g.mem, guest_addr(4096), 4 * 4096, XVB_WRITE));
+	assert_null(xvb_memory_pin(&g.mem, guest_addr(0), 0, XVB_WRITE));
 	/* The pin survives a new table. */
-	assert_int_equal(xvb_memory_add(&g.mem, 50, 1), 0);
+	assert_int_equal(xvb_memory_add(&g.mem, 50, 1, XVB_WRITE), 0);
 	assert_int_equal(xvb_memory_remove(&g.mem, GUEST_REF, 4), -EBUSY);
 	xvb_memory_unpin(&g.mem, guest_addr(4096));
 	assert_int_equal(xvb_memory_remove(&g.mem, GUEST_REF, 4), 0);
@@ -259,11 +300,11 @@ static void *reader_main(void *arg)
 	while (!atomic_load(&r->stop)) {
 		for (ref = 1000; ref < 1200; ref++) {
 			p = xvb_memory_get(&r->g->mem, &hint,
-					   1ULL << 63 | ref << 12, 4096);
+					   1ULL << 63 | ref << 12, 4096, XVB_WRITE);
 			if (p)
 				r->found += p[4095] + 1;
 		}
-		if (xvb_memory_get(&r->g->mem, &hint, guest_addr(0), 1) !=
+		if (xvb_memory_get(&r->g->mem, &hint, guest_addr(0), 1, XVB_WRITE) !=
 		    r->g->base)
 			return r;
 	}
@@ -286,7 +327,7 @@ static void add_while_reading(void **state)
 						&readers[i]), 0);
 	for (i = 0; i < 200; i++)
 		assert_int_equal(xvb_memory_add(&g.mem, 1000 + (i * 77) % 200,
-						1), 0);
+						1, XVB_WRITE), 0);
 	for (i = 0; i < 2; i++) {
 		atomic_store(&readers[i].stop, true);
 		assert_int_equal(pthread_join(threads[i], &bad), 0);
@@ -300,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t18_bounds_property),
+		cmocka_unit_test(t22_readonly_window),
 		cmocka_unit_test(t18_bounds_edges),
 		cmocka_unit_test(t18_no_range_over_two_windows),
 		cmocka_unit_test(add_refusals),

@@ -663,6 +663,48 @@ static uint32_t window(struct front *f, uint8_t id, uint32_t ref, uint32_t n)
 	return bus(f, id, &req, sizeof(req));
 }
 
+/* T22: rings of the driver in a read-only window, and what must not be there */
+static void test_readonly_window(void **state)
+{
+	struct front *f = *state;
+	uint64_t ro = XVIO_ADDR_GRANT | 500ULL << 12;
+	struct xvio_window req = {
+		.first_ref = htole32(500),
+		.nr_pages = htole32(2),
+		.flags = htole32(XVIO_WINDOW_READONLY),
+	};
+	struct xvio_queue_bind record = {
+		.event_channel = htole32(7),
+		.inflight = htole64(ro),
+		.inflight_len = htole32(1024),
+	};
+	struct xvio_set_vqueue q = queue_at(0, 0);
+
+	assert_int_equal(bus(f, XVIO_BUS_WINDOW_ADD, &req, sizeof(req)),
+			 XVIO_OK);
+	accept_features(f);
+	assert_int_equal(bus(f, XVIO_BUS_QUEUE_BIND, &record, sizeof(record)),
+			 XVIO_EINVAL);
+	record.inflight = htole64(guest_addr(3 * GUEST_PAGE));
+	assert_int_equal(bus(f, XVIO_BUS_QUEUE_BIND, &record, sizeof(record)),
+			 XVIO_OK);
+	q.device = htole64(ro);
+	set_queue(f, &q);
+	assert_false(enabled(f, 0));
+	q = queue_at(0, 0);
+	q.desc = htole64(ro);
+	q.driver = htole64(ro + 1024);
+	set_queue(f, &q);
+	assert_true(enabled(f, 0));
+	/* Its name is the range alone. */
+	assert_int_equal(bus(f, XVIO_BUS_WINDOW_REMOVE, &req, sizeof(req)),
+			 XVIO_EINVAL);
+	assert_int_equal(window(f, XVIO_BUS_WINDOW_REMOVE, 500, 2),
+			 XVIO_EBUSY);
+	assert_int_equal(set_status(f, 0), 0);
+	assert_int_equal(window(f, XVIO_BUS_WINDOW_REMOVE, 500, 2), XVIO_OK);
+}
+
 /* Flags that this backend does not know, and fields that must be 0. */
 static void test_window_flags(void **state)
 {
@@ -670,9 +712,12 @@ static void test_window_flags(void **state)
 	struct xvio_window req = {
 		.first_ref = htole32(500),
 		.nr_pages = htole32(2),
-		.flags = htole32(1U << 31),
+		.flags = htole32(1U << 1),
 	};
 
+	assert_int_equal(bus(f, XVIO_BUS_WINDOW_ADD, &req, sizeof(req)),
+			 XVIO_EINVAL);
+	req.flags = htole32(1U << 31 | XVIO_WINDOW_READONLY);
 	assert_int_equal(bus(f, XVIO_BUS_WINDOW_ADD, &req, sizeof(req)),
 			 XVIO_EINVAL);
 	req.flags = 0;
@@ -995,7 +1040,7 @@ int main(void)
 		T(order), T(info), T(get_features), T(features_ok), T(status),
 		T(config), T(config_range), T(queues), T(reset_queue),
 		T(bad_queues), T(needs_features), T(bind), T(windows),
-		T(window_flags),
+		T(window_flags), T(readonly_window),
 		T(unknown), T(wrong_length), T(dropped), T(truncated),
 		T(size_zero), T(oversized), T(huge), T(more_than_there_is),
 		T(no_header), T(index_absurd), T(index_backwards), T(unread),

@@ -424,11 +424,68 @@ static void restart_begins_at_zero(void **state)
 	xvb_vq_stop(&f.vq);
 	assert_int_equal(xvb_memory_remove(&f.g.mem, GUEST_REF, 16), 0);
 	assert_int_equal(xvb_vq_start(&f.vq, &f.r.setup, &err), -EFAULT);
-	assert_int_equal(xvb_memory_add(&f.g.mem, GUEST_REF, 16), 0);
+	assert_int_equal(xvb_memory_add(&f.g.mem, GUEST_REF, 16, XVB_WRITE), 0);
 	assert_int_equal(xvb_vq_start(&f.vq, &f.r.setup, &err), 0);
 	assert_int_equal(pop(&f), 0);
 	assert_int_equal(f.vq.last_avail, 0);
 	assert_int_equal(xvb_memory_remove(&f.g.mem, GUEST_REF, 16), -EBUSY);
+	stop(&f);
+}
+
+/* The whole life of a queue whose driver's areas cannot be written. */
+static void readonly_rings(void **state)
+{
+	struct xvb_error err = { "" };
+	struct fixture f;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		memset(&f, 0, sizeof(f));
+		guest_init(&f.g, 16);
+		ring_init_readonly(&f.r, &f.g, SIZE, i ? EVENT_IDX : 0, 500);
+		f.r.setup.inflight = guest_addr(8192);
+		f.r.setup.inflight_len = 16 + 16 * SIZE;
+		xvb_vq_init(&f.vq, &f.g.mem);
+		if (xvb_vq_start(&f.vq, &f.r.setup, &err))
+			fail_msg("%s", err.text);
+		f.chain.iov_max = GUEST_CHAIN;
+		xvb_vq_kick_disable(&f.vq);
+		once(&f, 2);
+		xvb_vq_kick_enable(&f.vq);
+		once(&f, 4);
+		assert_int_equal(xvb_memory_remove(&f.g.mem, 500, 4), -EBUSY);
+		xvb_vq_stop(&f.vq);
+		assert_int_equal(xvb_memory_remove(&f.g.mem, 500, 4), 0);
+		guest_destroy(&f.g);
+	}
+}
+
+/* Data for the device, and tables, may be read-only as well. */
+static void readonly_data(void **state)
+{
+	struct guest_buf buf[] = { { 12288, 512, true } };
+	struct vring_desc *table;
+	struct fixture f;
+
+	(void)state;
+	start(&f, INDIRECT);
+	assert_int_equal(xvb_memory_add(&f.g.mem, 500, 2, XVB_READ), 0);
+	table = guest_readonly(&f.g, 500);
+	table[0].addr = htole64(XVIO_ADDR_GRANT | 501ULL << 12);
+	table[0].len = htole32(4096);
+	table[0].flags = htole16(VRING_DESC_F_NEXT);
+	table[0].next = htole16(1);
+	table[1].addr = htole64(guest_addr(buf[0].off));
+	table[1].len = htole32(buf[0].len);
+	table[1].flags = htole16(VRING_DESC_F_WRITE);
+	ring_desc(&f.r, 0, XVIO_ADDR_GRANT | 500ULL << 12, 32,
+		  VRING_DESC_F_INDIRECT, 0);
+	ring_avail(&f.r, 0);
+	assert_int_equal(pop(&f), 1);
+	assert_int_equal(f.chain.nout, 1);
+	assert_int_equal(f.chain.out_len, 4096);
+	assert_int_equal(f.chain.nin, 1);
 	stop(&f);
 }
 
@@ -449,6 +506,8 @@ int main(void)
 		cmocka_unit_test(inflight_record),
 		cmocka_unit_test(push_unknown),
 		cmocka_unit_test(restart_begins_at_zero),
+		cmocka_unit_test(readonly_rings),
+		cmocka_unit_test(readonly_data),
 	};
 
 	return cmocka_run_group_tests_name("virtqueue", tests, NULL, NULL);
