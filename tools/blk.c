@@ -132,7 +132,7 @@ static void blk_complete(struct blk_req *req, uint8_t status)
 
 	if (status != VIRTIO_BLK_S_OK) {
 		blk_zero_in(req);
-		xvb_stat_add(&bq->q->vq.stats.errors, 1);
+		xvb_stat_add(&bq->q->vq.stats->errors, 1);
 	}
 	*req->status = status;
 	xvb_vq_push(&bq->q->vq, req->chain.id, req->used);
@@ -163,11 +163,30 @@ static void blk_range_start(struct blk_req *req)
 	req->bq->blk->fio->queue(req->bq->fio, &req->io);
 }
 
+static inline void blk_count(struct xvb_vq_stats *stats,
+			     const struct xvb_fio_req *io)
+{
+	if (io->copied)
+		xvb_stat_add(&stats->bytes_copied, io->copied);
+	switch (io->way) {
+	case XVB_FIO_URING:
+		xvb_stat_add(&stats->io_uring, 1);
+		break;
+	case XVB_FIO_LIBAIO:
+		xvb_stat_add(&stats->libaio, 1);
+		break;
+	case XVB_FIO_HELPER:
+		xvb_stat_add(&stats->helpers, 1);
+		break;
+	}
+}
+
 static void blk_done(void *ctx, struct xvb_fio_req *io, int result)
 {
 	struct blk_req *req = container_of(io, struct blk_req, io);
+	struct blk_queue *bq = ctx;
 
-	(void)ctx;
+	blk_count(bq->q->vq.stats, io);
 	if (!result && ++req->range < req->nr_ranges) {
 		blk_range_start(req);
 		return;
@@ -388,7 +407,7 @@ static void blk_request(struct blk_queue *bq, struct blk_req *req)
 
 	if (!req->chain.in_len) {
 		/* No room for a status: give it back, that is all. */
-		xvb_stat_add(&bq->q->vq.stats.errors, 1);
+		xvb_stat_add(&bq->q->vq.stats->errors, 1);
 		xvb_vq_push(&bq->q->vq, req->chain.id, 0);
 		req->next_free = bq->free;
 		bq->free = req;

@@ -133,6 +133,15 @@ void xvb_device_bind(struct xvb_device *dev, struct xvb_memory *mem,
 		xvb_vq_init(&dev->queues[i].vq, mem);
 }
 
+void xvb_device_set_stats(struct xvb_device *dev, struct xvb_stats *stats)
+{
+	unsigned int i;
+
+	xvb_stat_set(&stats->device.nr_queues, dev->nr_queues);
+	for (i = 0; i < dev->nr_queues; i++)
+		dev->queues[i].vq.stats = &stats->queue[i].vq;
+}
+
 int xvb_device_set_features(struct xvb_device *dev, uint64_t features,
 			    struct xvb_error *err)
 {

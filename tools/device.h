@@ -37,7 +37,6 @@
 #include "memory.h"
 #include "virtqueue.h"
 
-#define XVB_MAX_QUEUES		64
 #define XVB_QUEUE_MAX_FDS	4
 #define XVB_MAX_PARAMS		32
 
@@ -263,6 +262,13 @@ void xvb_device_destroy(struct xvb_device *dev);
  */
 void xvb_device_bind(struct xvb_device *dev, struct xvb_memory *mem,
 		     const struct xvb_host_ops *host, void *ctx);
+
+/**
+ * xvb_device_set_stats() - keep the counters where others can see them
+ * @dev: device with no queue started, after xvb_device_bind()
+ * @stats: zeroes; must outlive @dev
+ */
+void xvb_device_set_stats(struct xvb_device *dev, struct xvb_stats *stats);
 
 /**
  * xvb_device_set_features() - the driver's choice, at FEATURES_OK

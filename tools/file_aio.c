@@ -201,6 +201,7 @@ static void aio_queue_here(struct xvb_fio *fio, struct xvb_fio_req *req)
 static void aio_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 {
 	req->done = 0;
+	req->copied = 0;
 	fio->inflight++;
 	if ((req->op != XVB_FIO_READ && req->op != XVB_FIO_WRITE) ||
 	    !fio->file->info.direct) {
@@ -257,8 +258,9 @@ static void aio_submit(struct xvb_fio *fio)
 }
 
 static inline void aio_finish(struct xvb_fio *fio, struct xvb_fio_req *req,
-			      int result)
+			      enum xvb_fio_way way, int result)
 {
+	req->way = way;
 	fio->inflight--;
 	fio->finished++;
 	fio->done(fio->done_ctx, req, result);
@@ -272,7 +274,7 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 	fio->submitted--;
 	aio_unmute(fio, event->obj);
 	if ((uint64_t)res == req->len) {
-		aio_finish(fio, req, 0);
+		aio_finish(fio, req, XVB_FIO_LIBAIO, 0);
 	} else if (res >= 0 || res == -EINVAL || res == -EAGAIN) {
 		/*
 		 * Short, or memory that O_DIRECT does not like after all: a
@@ -281,7 +283,7 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 		req->done = res > 0 ? res : 0;
 		aio_help(fio, req);
 	} else {
-		aio_finish(fio, req, res);
+		aio_finish(fio, req, XVB_FIO_LIBAIO, res);
 	}
 }
 
@@ -294,13 +296,13 @@ static void aio_reap_uring(struct xvb_fio *fio)
 		fio->flying--;
 		aio_unmute(fio, &req->iocb);
 		if (result >= 0 && (uint64_t)result == req->len)
-			aio_finish(fio, req, 0);
+			aio_finish(fio, req, XVB_FIO_URING, 0);
 		else if (result >= 0 || result == -EAGAIN ||
 			 result == -EOPNOTSUPP || result == -EINVAL)
 			/* Not without waiting, not in one piece: from anew. */
 			aio_queue_here(fio, req);
 		else
-			aio_finish(fio, req, result);
+			aio_finish(fio, req, XVB_FIO_URING, result);
 	}
 }
 
@@ -349,7 +351,7 @@ static void aio_reap_helpers(struct xvb_fio *fio)
 				       memory_order_acquire);
 	for (; req; req = next) {
 		next = req->next;
-		aio_finish(fio, req, req->result);
+		aio_finish(fio, req, XVB_FIO_HELPER, req->result);
 	}
 }
 

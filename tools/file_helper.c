@@ -139,11 +139,14 @@ static ssize_t helper_bounce(struct xvb_file *file, struct xvb_fio_req *req,
 	iov_pos_init(&pos, req);
 	if (req->op == XVB_FIO_WRITE) {
 		iov_pos_copy(&pos, bounce, len, false);
+		req->copied += len;
 		return pwrite(file->fd, bounce, len, offset);
 	}
 	ret = pread(file->fd, bounce, len, offset);
-	if (ret > 0)
+	if (ret > 0) {
 		iov_pos_copy(&pos, bounce, ret, true);
+		req->copied += ret;
+	}
 	return ret;
 }
 

@@ -230,6 +230,7 @@ bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req)
 	buf = uring_slot(u, req->slot);
 	if (req->op == XVB_FIO_WRITE) {
 		copy_to_slot(buf, req->iov, req->niov);
+		req->copied += req->len;
 		io_uring_prep_write_fixed(sqe, fd, buf, req->len, req->offset,
 					  0);
 	} else {
@@ -293,8 +294,10 @@ struct xvb_fio_req *xvb_uring_next(struct xvb_uring *u, int *result)
 		return NULL;
 	io_uring_cq_advance(&u->ring, 1);
 	if (req->op == XVB_FIO_READ && *result > 0 &&
-	    (uint64_t)*result == req->len)
+	    (uint64_t)*result == req->len) {
 		copy_from_slot(uring_slot(u, req->slot), req->iov, req->niov);
+		req->copied += req->len;
+	}
 	u->free[u->nfree++] = req->slot;
 	uring_learn(u, *result);
 	return req;

@@ -107,6 +107,18 @@ enum xvb_fio_op {
 #define XVB_FIO_UNMAP	(1U << 1)	/* ZERO may deallocate */
 
 /**
+ * enum xvb_fio_way - how a request was completed in the end
+ * @XVB_FIO_URING: by io_uring
+ * @XVB_FIO_LIBAIO: by libaio
+ * @XVB_FIO_HELPER: by a helper thread
+ */
+enum xvb_fio_way {
+	XVB_FIO_URING = 1,
+	XVB_FIO_LIBAIO,
+	XVB_FIO_HELPER,
+};
+
+/**
  * struct xvb_fio_req - one request, owned by the caller
  * @op: operation
  * @flags: XVB_FIO_*
@@ -120,6 +132,8 @@ enum xvb_fio_op {
  * @result: of the engine: 0 or -errno, on its way to the caller
  * @sink: of the engine: where it goes from a helper thread
  * @slot: of the engine: memory in a ring
+ * @way: from the engine, with the completion; 0 from one that has no ways
+ * @copied: the same: bytes that were copied between @iov and other memory
  */
 struct xvb_fio_req {
 	enum xvb_fio_op op;
@@ -135,6 +149,8 @@ struct xvb_fio_req {
 	int result;
 	struct xvb_completions *sink;
 	unsigned int slot;
+	enum xvb_fio_way way;
+	uint64_t copied;
 };
 
 /*

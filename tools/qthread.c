@@ -103,7 +103,7 @@ static void take_events(struct xvb_qthread *t, bool wait)
 		} else if (ev[i].data.u32 == SOURCE_CHANNEL &&
 			   xvb_evtchn_pending(t->ec)) {
 			t->masked = true;
-			xvb_stat_add(&t->q->vq.stats.kicks, 1);
+			xvb_stat_add(&t->q->vq.stats->kicks, 1);
 		}
 	}
 }

@@ -131,7 +131,7 @@ static int rng_request(struct xvb_queue *q)
 	if (rng->max_rate)
 		rq->tokens -= len;
 	if (!len)
-		xvb_stat_add(&q->vq.stats.errors, 1);
+		xvb_stat_add(&q->vq.stats->errors, 1);
 	xvb_vq_push(&q->vq, chain.id, len);
 	return 1;
 }

@@ -489,7 +489,7 @@ static const struct handler *find_handler(const struct xvio_msg_hdr *hdr)
 /* The answer to what cannot be carried out; length of its payload. */
 static int refuse(struct xvb_transport *t, const struct call *c, int err)
 {
-	t->stats.refused++;
+	xvb_stat_add(&t->stats->refused, 1);
 	if (!(c->req->hdr.type & XVIO_TYPE_BUS))
 		return 0;
 	switch (err) {
@@ -534,14 +534,14 @@ static void answer(struct xvb_transport *t, const union xvb_msg *req)
 		.msg_size = htole16((uint16_t)(XVIO_MSG_MIN + (size_t)len)),
 	};
 	xvb_ring_write(&t->ring, &rsp);
-	t->stats.requests++;
+	xvb_stat_add(&t->stats->requests, 1);
 }
 
 static bool answerable(struct xvb_transport *t, const struct xvio_msg_hdr *hdr)
 {
 	if (!(hdr->type & ~XVIO_TYPE_BUS) && !hdr->dev_num && hdr->token)
 		return true;
-	t->stats.dropped++;
+	xvb_stat_add(&t->stats->dropped, 1);
 	if (xvb_ratelimit(&t->limit))
 		xvb_warn("a message of the frontend is dropped: type %#x, id %#x, device %u, token %u",
 			 hdr->type, hdr->msg_id, le16toh(hdr->dev_num),
@@ -569,7 +569,7 @@ static void send_event(struct xvb_transport *t)
 	ev->status = htole32(t->status);
 	ev->generation = htole32(atomic_load(&t->dev->generation));
 	xvb_ring_write(&t->ring, &msg);
-	t->stats.events++;
+	xvb_stat_add(&t->stats->events, 1);
 }
 
 void xvb_transport_init(struct xvb_transport *t, struct xvb_device *dev,
@@ -581,6 +581,7 @@ void xvb_transport_init(struct xvb_transport *t, struct xvb_device *dev,
 	t->mem = mem;
 	t->ops = ops;
 	t->ctx = ctx;
+	t->stats = &t->own;
 }
 
 void xvb_transport_connect(struct xvb_transport *t, void *intf, void *data)

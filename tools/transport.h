@@ -58,20 +58,6 @@ struct xvb_transport_queue {
 };
 
 /**
- * struct xvb_transport_stats - counters of a control channel
- * @requests:	requests that were answered
- * @refused:	of these, refused
- * @dropped:	messages that were not even answered
- * @events:	events that were sent
- */
-struct xvb_transport_stats {
-	uint64_t requests;
-	uint64_t refused;
-	uint64_t dropped;
-	uint64_t events;
-};
-
-/**
  * struct xvb_transport - a control channel
  * @dev:	the device
  * @mem:	the guest's memory
@@ -85,7 +71,8 @@ struct xvb_transport_stats {
  * @broken:	a queue is broken, the status is to be changed; any thread
  * @changed:	the driver is to be told of the config space; any thread
  * @queues:	the queues
- * @stats:	counters
+ * @stats:	counters: @own, or a place where others can see them
+ * @own:	counters, unless somebody else has a place for them
  * @limit:	for messages that a guest can cause
  */
 struct xvb_transport {
@@ -101,7 +88,8 @@ struct xvb_transport {
 	atomic_bool broken;
 	atomic_bool changed;
 	struct xvb_transport_queue queues[XVB_MAX_QUEUES];
-	struct xvb_transport_stats stats;
+	struct xvb_transport_stats *stats;
+	struct xvb_transport_stats own;
 	struct xvb_ratelimit limit;
 };
 

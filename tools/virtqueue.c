@@ -20,6 +20,7 @@ void xvb_vq_init(struct xvb_vq *vq, struct xvb_memory *mem)
 {
 	memset(vq, 0, sizeof(*vq));
 	vq->mem = mem;
+	vq->stats = &vq->own;
 }
 
 int xvb_vq_break(struct xvb_vq *vq, const char *fmt, ...)

@@ -30,59 +30,10 @@
 
 #include "log.h"
 #include "memory.h"
+#include "stats.h"
 
 /* Largest queue, longest indirect table and longest chain. */
 #define XVB_VQ_MAX_SIZE		1024
-
-/**
- * struct xvb_vq_stats - counters of one queue
- * @kicks: notifications that came in; counted by the owner of the channel
- * @sweeps: times that the ring was looked at and something was there
- * @requests: chains taken
- * @completed: chains given back
- * @bytes_out: bytes that the driver gave the device, headers included
- * @bytes_in: bytes that the device wrote for the driver
- * @errors: requests that got an error status from the device
- * @notifications: notifications that went out
- * @suppressed: flushes that needed none
- *
- * Written by the queue's thread, read by anyone: relaxed atomics.
- */
-struct xvb_vq_stats {
-	_Atomic uint64_t kicks;
-	_Atomic uint64_t sweeps;
-	_Atomic uint64_t requests;
-	_Atomic uint64_t completed;
-	_Atomic uint64_t bytes_out;
-	_Atomic uint64_t bytes_in;
-	_Atomic uint64_t errors;
-	_Atomic uint64_t notifications;
-	_Atomic uint64_t suppressed;
-};
-
-/**
- * xvb_stat_add() - add to a counter that only this thread writes
- * @counter: counter
- * @n: to add
- */
-static inline void xvb_stat_add(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_store_explicit(counter, n +
-			      atomic_load_explicit(counter,
-						   memory_order_relaxed),
-			      memory_order_relaxed);
-}
-
-/**
- * xvb_stat_get() - read a counter of another thread
- * @counter: counter
- *
- * Return: its value, a moment ago.
- */
-static inline uint64_t xvb_stat_get(_Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
 
 /**
  * struct xvb_vq_setup - where a queue lives, as the guest said
@@ -151,7 +102,8 @@ struct xvb_chain {
  * @taken: bitmap of ids that are with the device
  * @table: private copy of an indirect table
  * @setup: as started; for unpinning
- * @stats: counters
+ * @stats: counters: @own, or a place where others can see them
+ * @own: counters, unless somebody else has a place for them
  * @reason: why the queue is broken, or ""
  */
 struct xvb_vq {
@@ -179,13 +131,14 @@ struct xvb_vq {
 	uint64_t *taken;
 	struct vring_desc *table;
 	struct xvb_vq_setup setup;
-	struct xvb_vq_stats stats;
+	struct xvb_vq_stats *stats;
+	struct xvb_vq_stats own;
 	char reason[128];
 };
 
 /**
  * xvb_vq_init() - a queue that is not started
- * @vq: to initialise; its counters start at 0
+ * @vq: to initialise; its counters start at 0, in @vq itself
  * @mem: memory, must outlive @vq
  */
 void xvb_vq_init(struct xvb_vq *vq, struct xvb_memory *mem);

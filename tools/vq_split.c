@@ -130,7 +130,7 @@ int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 		ret = vq_fetch(vq);
 		if (ret <= 0)
 			return ret;
-		xvb_stat_add(&vq->stats.sweeps, 1);
+		xvb_stat_add(&vq->stats->sweeps, 1);
 	}
 	head = vq_load16(&vq->avail->ring[vq->last_avail & (vq->size - 1)]);
 	if (unlikely(head >= vq->size))
@@ -156,8 +156,8 @@ int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 		inflight_take(vq, head);
 	vq->last_avail++;
 	vq->inuse++;
-	xvb_stat_add(&vq->stats.requests, 1);
-	xvb_stat_add(&vq->stats.bytes_out, chain->out_len);
+	xvb_stat_add(&vq->stats->requests, 1);
+	xvb_stat_add(&vq->stats->bytes_out, chain->out_len);
 	return 1;
 }
 
@@ -182,8 +182,8 @@ void xvb_vq_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
 	}
 	vq->next_used++;
 	vq->inuse--;
-	xvb_stat_add(&vq->stats.completed, 1);
-	xvb_stat_add(&vq->stats.bytes_in, len);
+	xvb_stat_add(&vq->stats->completed, 1);
+	xvb_stat_add(&vq->stats->bytes_in, len);
 }
 
 /* After the used index: whoever takes over finds it, or the marks. */
@@ -230,8 +230,8 @@ bool xvb_vq_flush(struct xvb_vq *vq)
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
 	notify = vq_need_notify(vq);
-	xvb_stat_add(notify ? &vq->stats.notifications :
-		     &vq->stats.suppressed, 1);
+	xvb_stat_add(notify ? &vq->stats->notifications :
+		     &vq->stats->suppressed, 1);
 	return notify;
 }
 

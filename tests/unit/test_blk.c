@@ -44,7 +44,7 @@ static void read_write(void **state)
 		assert_int_equal(d.last_len, lens[i] + 1);
 		assert_true(pattern_is(data(&d), lens[i], i));
 	}
-	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats.errors), 0);
+	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats->errors), 0);
 	free(back);
 	disk_stop(&d);
 }
@@ -576,7 +576,7 @@ static void full_queue(void **state)
 	}
 	assert_true(pattern_is(data(&d), n * 4096, 9));
 	assert_true(all_zero(guest_ptr(&d.g, status), n));
-	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats.sweeps), 1);
+	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats->sweeps), 1);
 	disk_stop(&d);
 }
 

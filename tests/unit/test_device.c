@@ -232,7 +232,7 @@ static void batching(void **state)
 		slow_complete(0, 0);
 	assert_int_equal(xvb_queue_run(&d.g.dev->queues[0]), 0);
 	assert_int_equal(d.g.notified[0], 1);
-	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats.completed),
+	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats->completed),
 			 20);
 	disk_stop(&d);
 }
@@ -264,7 +264,7 @@ static void r10_errors(void **state)
 		if (results[i])
 			assert_true(all_zero(guest_ptr(&d.g, d.data), 512));
 	}
-	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats.errors), 4);
+	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats->errors), 4);
 	disk_stop(&d);
 }
 
@@ -481,7 +481,7 @@ static void endless_driver(void **state)
 	endless = NULL;
 	assert_int_equal(xvb_queue_run(q), 0);
 	alarm(0);
-	assert_in_range(xvb_stat_get(&q->vq.stats.requests), 4, 1000);
+	assert_in_range(xvb_stat_get(&q->vq.stats->requests), 4, 1000);
 	disk_stop(&d);
 }
 

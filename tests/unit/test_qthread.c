@@ -136,6 +136,7 @@ static int set_up(void **state)
 	c->dev.queues = &c->q;
 	c->q.dev = &c->dev;
 	/* As if it were started, on a ring on which nothing happens. */
+	xvb_vq_init(&c->q.vq, NULL);
 	c->q.vq.started = true;
 	c->q.vq.used = &used;
 	c->q.vq.size = 1;

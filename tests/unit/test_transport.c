@@ -768,7 +768,7 @@ static void test_unknown(void **state)
 	assert_int_equal(bus(f, 0xff, "abc", 3), XVIO_ENOTSUP);
 	assert_int_equal(bus(f, XVIO_BUS_SUSPEND, NULL, 0), XVIO_ENOTSUP);
 	assert_int_equal(bus(f, XVIO_BUS_RESUME, NULL, 0), XVIO_ENOTSUP);
-	assert_int_equal(f->t.stats.refused, 6);
+	assert_int_equal(xvb_stat_get(&f->t.stats->refused), 6);
 }
 
 static void test_wrong_length(void **state)
@@ -825,7 +825,7 @@ static void test_dropped(void **state)
 		assert_int_equal(process(f), 0);
 		assert_false(get(f, &rsp));
 	}
-	assert_int_equal(f->t.stats.dropped, ARRAY_SIZE(bad));
+	assert_int_equal(xvb_stat_get(&f->t.stats->dropped), ARRAY_SIZE(bad));
 	/* The next one is served. */
 	assert_int_equal(call(f, 0, XVIO_MSG_GET_DEVICE_STATUS, NULL, 0, &rsp),
 			 sizeof(struct xvio_status));
@@ -843,7 +843,7 @@ static void out_of_step(struct front *f, uint32_t size, uint32_t queued)
 	f->intf->out_prod = queued;
 	assert_int_equal(process(f), -EPROTO);
 	assert_true(f->err.text[0]);
-	assert_int_equal(f->t.stats.requests, 0);
+	assert_int_equal(xvb_stat_get(&f->t.stats->requests), 0);
 	/* Nothing was consumed: it fails again, and does not go on. */
 	assert_int_equal(f->intf->out_cons, 0);
 	assert_int_equal(process(f), -EPROTO);
@@ -903,7 +903,7 @@ static void test_unread(void **state)
 	assert_int_equal(process(f), 0);
 	/* Bounded: it stopped while a message of any size had room. */
 	assert_true(f->intf->in_prod <= XVB_RING_BYTES);
-	assert_true(f->t.stats.requests < sent);
+	assert_true(xvb_stat_get(&f->t.stats->requests) < sent);
 	/* An index that makes no sense stops it, too. */
 	f->intf->in_cons = f->intf->in_prod - 2 * XVB_RING_BYTES;
 	assert_int_equal(process(f), 0);
@@ -914,7 +914,7 @@ static void test_unread(void **state)
 		while (process(f) > 0)
 			;
 	}
-	assert_int_equal(f->t.stats.requests, sent);
+	assert_int_equal(xvb_stat_get(&f->t.stats->requests), sent);
 }
 
 static void test_full_notify(void **state)

@@ -205,7 +205,7 @@ static void r12_index_wrap(void **state)
 	ring_rewind(&f.r, &f.vq, 65530);
 	for (i = 0; i < 3 * 65536; i++)
 		once(&f, 2 * i % SIZE);
-	assert_int_equal(xvb_stat_get(&f.vq.stats.requests), 3 * 65536);
+	assert_int_equal(xvb_stat_get(&f.vq.stats->requests), 3 * 65536);
 	assert_int_equal(f.vq.inuse, 0);
 	stop(&f);
 }
@@ -241,7 +241,7 @@ static void full_queue_out_of_order(void **state)
 		assert_int_equal(len, i);
 	}
 	assert_false(ring_used(&f.r, &id, &len));
-	assert_int_equal(xvb_stat_get(&f.vq.stats.sweeps), 1);
+	assert_int_equal(xvb_stat_get(&f.vq.stats->sweeps), 1);
 	stop(&f);
 }
 
