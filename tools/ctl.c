@@ -15,11 +15,16 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "store.h"
 #include "version.h"
 
 #define LOCK_PATH	XVB_RUN_DIR "/xen-virtiod.pid"
 #define SOCKET_PATH	XVB_RUN_DIR "/xen-virtiod.sock"
 #define PATIENCE_S	1
+
+#define STATS_REQUEST	"stats "
+#define UNKNOWN_REQUEST	"error: unknown request\n"
+#define NO_DEVICE	"error: no such device\n"
 
 int xvb_ctl_lock(struct xvb_error *err)
 {
@@ -117,11 +122,53 @@ static int read_line(int fd, char *buf, size_t size)
 	return 0;
 }
 
-void xvb_ctl_serve(int fd)
+static void answer(int client, const void *buf, size_t len)
 {
-	char line[XVB_CTL_MAX], answer[XVB_CTL_MAX];
+	if (send(client, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
+		xvb_debug("answering a client: %s", strerror(errno));
+}
+
+static void answer_text(int client, const char *text)
+{
+	answer(client, text, strlen(text));
+}
+
+/* "DOMID DEVICE" */
+static int parse_device(char *args, uint32_t *fe, uint32_t *devid)
+{
+	char *space = strchr(args, ' ');
+	int err;
+
+	if (!space)
+		return -EINVAL;
+	*space = '\0';
+	err = xvb_parse_u32(args, XVB_DOMID_MAX, fe);
+	return err ? err : xvb_parse_u32(space + 1, XVB_DEVID_MAX, devid);
+}
+
+static void answer_stats(int client, char *args,
+			 const struct xvb_ctl_handler *handler)
+{
+	struct xvb_ctl_stats out;
+	uint32_t fe, devid;
+
+	memset(&out, 0, sizeof(out));
+	out.magic = XVB_CTL_STATS_MAGIC;
+	out.nr_vq_stats = xvb_nr_vq_stats;
+	out.nr_device_stats = xvb_nr_device_stats;
+	if (parse_device(args, &fe, &devid))
+		answer_text(client, UNKNOWN_REQUEST);
+	else if (handler->stats(handler->ctx, fe, devid, &out))
+		answer_text(client, NO_DEVICE);
+	else
+		/* Less than what a socket holds: this does not wait. */
+		answer(client, &out, sizeof(out));
+}
+
+void xvb_ctl_serve(int fd, const struct xvb_ctl_handler *handler)
+{
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	size_t len;
+	char line[XVB_CTL_MAX];
 
 	if (client < 0)
 		return;
@@ -129,13 +176,11 @@ void xvb_ctl_serve(int fd)
 	if (read_line(client, line, sizeof(line)))
 		goto out;
 	if (!strcmp(line, "version"))
-		snprintf(answer, sizeof(answer), "xen-virtiod %s\n",
-			 XVB_VERSION);
+		answer_text(client, "xen-virtiod " XVB_VERSION "\n");
+	else if (!strncmp(line, STATS_REQUEST, strlen(STATS_REQUEST)))
+		answer_stats(client, line + strlen(STATS_REQUEST), handler);
 	else
-		snprintf(answer, sizeof(answer), "error: unknown request\n");
-	len = strlen(answer);
-	if (send(client, answer, len, MSG_NOSIGNAL) != (ssize_t)len)
-		xvb_debug("answering a client: %s", strerror(errno));
+		answer_text(client, UNKNOWN_REQUEST);
 out:
 	close(client);
 }
@@ -145,24 +190,76 @@ void xvb_ctl_unlink(void)
 	unlink(SOCKET_PATH);
 }
 
-int xvb_ctl_ask(const char *line, char answer[XVB_CTL_MAX])
+/* A socket on which @line was said, or -errno. */
+static int say(const char *line)
 {
 	struct sockaddr_un addr;
 	int fd = local_socket(0, &addr);
 	struct timeval tv = { .tv_sec = 5 };
-	int ret = 0;
+	int ret;
 
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-	    send(fd, line, strlen(line), MSG_NOSIGNAL) < 0 ||
-	    send(fd, "\n", 1, MSG_NOSIGNAL) < 0)
-		ret = -errno;
-	if (!ret)
-		ret = read_line(fd, answer, XVB_CTL_MAX);
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) &&
+	    send(fd, line, strlen(line), MSG_NOSIGNAL) >= 0 &&
+	    send(fd, "\n", 1, MSG_NOSIGNAL) >= 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int xvb_ctl_ask(const char *line, char answer[XVB_CTL_MAX])
+{
+	int fd = say(line), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = read_line(fd, answer, XVB_CTL_MAX);
 	if (!ret && !*answer)
 		ret = -ECONNRESET;
 	close(fd);
 	return ret;
+}
+
+int xvb_ctl_check_stats(const void *buf, size_t len, struct xvb_ctl_stats *out)
+{
+	if (len == strlen(NO_DEVICE) && !memcmp(buf, NO_DEVICE, len))
+		return -ENOENT;
+	if (len != sizeof(*out))
+		return -EPROTO;
+	memcpy(out, buf, sizeof(*out));
+	if (out->magic != XVB_CTL_STATS_MAGIC ||
+	    out->nr_vq_stats != xvb_nr_vq_stats ||
+	    out->nr_device_stats != xvb_nr_device_stats ||
+	    !memchr(out->state, '\0', sizeof(out->state)) ||
+	    xvb_stat_get(&out->stats.device.nr_queues) > XVB_MAX_QUEUES)
+		return -EPROTO;
+	return 0;
+}
+
+int xvb_ctl_ask_stats(uint32_t fe, uint32_t devid, struct xvb_ctl_stats *out)
+{
+	/* One byte more than there should be would be seen. */
+	char buf[sizeof(*out) + 1], line[64];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(line, sizeof(line), STATS_REQUEST "%u %u", fe, devid);
+	fd = say(line);
+	if (fd < 0)
+		return fd;
+	do {
+		n = recv(fd, buf + len, sizeof(buf) - len, 0);
+		if (n > 0)
+			len += (size_t)n;
+	} while (n > 0 && len < sizeof(buf));
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	if (n < 0)
+		return (int)n;
+	return len ? xvb_ctl_check_stats(buf, len, out) : -ECONNRESET;
 }

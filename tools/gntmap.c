@@ -19,9 +19,11 @@ struct xvb_gntmap {
 	xentoollog_logger *logger;
 	xengnttab_handle *handle;
 	uint32_t domid;
+	struct xvb_grant_stats *stats;
 };
 
-int xvb_gntmap_open(uint32_t domid, struct xvb_gntmap **out)
+int xvb_gntmap_open(uint32_t domid, struct xvb_grant_stats *stats,
+		    struct xvb_gntmap **out)
 {
 	struct xvb_gntmap *gm = calloc(1, sizeof(*gm));
 	int err = -ENOMEM;
@@ -29,6 +31,7 @@ int xvb_gntmap_open(uint32_t domid, struct xvb_gntmap **out)
 	if (!gm)
 		return -ENOMEM;
 	gm->domid = domid;
+	gm->stats = stats;
 	/*
 	 * The library logs each map that fails, as often as a guest likes.
 	 * We say it, less often.
@@ -67,6 +70,7 @@ int xvb_gntmap_map(struct xvb_gntmap *gm, uint32_t first_ref,
 	int prot = access == XVB_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	uint32_t refs[XVIO_WINDOW_MAX_PAGES];
 	uint32_t i;
+	int ret;
 
 	if (!nr_pages || nr_pages > XVIO_WINDOW_MAX_PAGES)
 		return -EINVAL;
@@ -74,16 +78,26 @@ int xvb_gntmap_map(struct xvb_gntmap *gm, uint32_t first_ref,
 		refs[i] = first_ref + i;
 	*va = xengnttab_map_domain_grant_refs(gm->handle, nr_pages, gm->domid,
 					      refs, prot);
-	if (!*va)
-		return errno ? -errno : -EIO;
+	if (!*va) {
+		ret = errno ? -errno : -EIO;
+		xvb_stat_add(&gm->stats->errors, nr_pages);
+		return ret;
+	}
+	xvb_stat_add(&gm->stats->map_batches, 1);
+	xvb_stat_add(&gm->stats->maps, nr_pages);
 	return 0;
 }
 
 void xvb_gntmap_unmap(struct xvb_gntmap *gm, void *va, uint32_t nr_pages)
 {
-	if (xengnttab_unmap(gm->handle, va, nr_pages))
+	if (xengnttab_unmap(gm->handle, va, nr_pages)) {
 		xvb_err("unmapping %u pages of domain %u: %s", nr_pages,
 			gm->domid, strerror(errno));
+		xvb_stat_add(&gm->stats->errors, nr_pages);
+		return;
+	}
+	xvb_stat_add(&gm->stats->unmap_batches, 1);
+	xvb_stat_add(&gm->stats->unmaps, nr_pages);
 }
 
 static int gntmap_op_map(void *ctx, uint32_t first_ref, uint32_t nr_pages,

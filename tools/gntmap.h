@@ -12,17 +12,20 @@
 #include <stdint.h>
 
 #include "memory.h"
+#include "stats.h"
 
 struct xvb_gntmap;
 
 /**
  * xvb_gntmap_open() - open the grant device
  * @domid:	the domain whose grants are mapped, and no other's
+ * @stats:	where operations are counted, by the thread that uses it
  * @out:	the handle
  *
  * Return: 0 or -errno.
  */
-int xvb_gntmap_open(uint32_t domid, struct xvb_gntmap **out);
+int xvb_gntmap_open(uint32_t domid, struct xvb_grant_stats *stats,
+		    struct xvb_gntmap **out);
 
 /**
  * xvb_gntmap_close() - close it; everything must be unmapped

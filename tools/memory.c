@@ -39,6 +39,13 @@ static struct xvb_memory_table *memory_table(struct xvb_memory *mem)
 	return atomic_load_explicit(&mem->table, memory_order_relaxed);
 }
 
+unsigned int xvb_memory_windows(struct xvb_memory *mem)
+{
+	const struct xvb_memory_table *table = memory_table(mem);
+
+	return table ? table->nr : 0;
+}
+
 static void xvb_memory_publish(struct xvb_memory *mem,
 			       struct xvb_memory_table *table)
 {

@@ -193,6 +193,15 @@ void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len,
 void xvb_memory_unpin(struct xvb_memory *mem, uint64_t addr);
 
 /**
+ * xvb_memory_windows() - how many windows are mapped
+ * @mem: the memory
+ *
+ * Context: control thread.
+ * Return: their number.
+ */
+unsigned int xvb_memory_windows(struct xvb_memory *mem);
+
+/**
  * xvb_memory_find() - the slow half of xvb_memory_get()
  * @table: table to search
  * @hint: updated

@@ -141,14 +141,34 @@ static bool forward_log(int fd)
 	return true;
 }
 
+static int give_stats(void *ctx, uint32_t fe, uint32_t devid,
+		      struct xvb_ctl_stats *out)
+{
+	const struct supervisor *s = ctx;
+	const struct xvb_xdev *dev;
+
+	for (dev = s->bus.devs; dev; dev = dev->next) {
+		if (dev->name.fe != fe || dev->name.devid != devid)
+			continue;
+		xvb_wproc_stats(dev, out);
+		return 0;
+	}
+	return -ENOENT;
+}
+
 static void dispatch(struct supervisor *s, void *ptr)
 {
+	const struct xvb_ctl_handler handler = {
+		.stats = give_stats,
+		.ctx = s,
+	};
+
 	if (ptr == &xs_tag)
 		take_watches(s);
 	else if (ptr == &signal_tag)
 		take_signals(s);
 	else if (ptr == &ctl_tag)
-		xvb_ctl_serve(s->cfg->ctl_fd);
+		xvb_ctl_serve(s->cfg->ctl_fd, &handler);
 	else if (ptr == &syslog_tag)
 		forward_log(s->cfg->syslog_fd);
 	else

@@ -199,6 +199,15 @@ static int make_memory(struct worker *w)
 			       w->cfg->max_window_pages);
 }
 
+/* After whatever may have changed it. */
+static void count_windows(struct worker *w)
+{
+	struct xvb_device_stats *stats = &w->cfg->stats->device;
+
+	xvb_stat_set(&stats->windows, xvb_memory_windows(&w->mem));
+	xvb_stat_set(&stats->window_pages, w->mem.pages);
+}
+
 static void disconnect(struct worker *w)
 {
 	int ret;
@@ -213,6 +222,7 @@ static void disconnect(struct worker *w)
 		xvb_err("out of memory");
 		w->stop = true;
 	}
+	count_windows(w);
 	w->masked = false;
 	w->busy = false;
 }
@@ -254,6 +264,7 @@ static void serve_guest(struct worker *w)
 	if (!w->transport.connected)
 		return;
 	ret = xvb_transport_process(&w->transport, &notify, &error);
+	count_windows(w);
 	if (notify)
 		xvb_evtchn_notify(w->channel);
 	if (ret < 0) {
@@ -342,7 +353,8 @@ static int open_channels(struct worker *w, struct xvb_error *err)
 	unsigned int i;
 	int ret;
 
-	ret = xvb_gntmap_open(w->cfg->fe, &w->gm);
+	ret = xvb_gntmap_open(w->cfg->fe, &w->cfg->stats->device.grants,
+			      &w->gm);
 	if (ret)
 		return xvb_error_set(err, ret,
 				     "opening /dev/xen/gntdev: %s (is the module xen-gntdev loaded?)",
@@ -416,7 +428,9 @@ static int set_up(struct worker *w, struct xvb_error *err)
 	if (ret)
 		return xvb_error_set(err, ret, "out of memory");
 	xvb_device_bind(w->dev, &w->mem, &host_ops, w);
+	xvb_device_set_stats(w->dev, w->cfg->stats);
 	xvb_transport_init(&w->transport, w->dev, &w->mem, &transport_ops, w);
+	w->transport.stats = &w->cfg->stats->device.control;
 	ret = make_threads(w, err);
 	if (!ret)
 		ret = make_loop(w, err);

@@ -17,6 +17,7 @@
  * @devid:	number of the device
  * @max_window_pages: limit on what the guest may have mapped
  * @params:	specification of the device, without that of the transport
+ * @stats:	zeroes, shared with the supervisor: where it counts
  * @sandbox:	how to lock it up; @max_fds is filled in by the worker
  * @sock:	its end of the socket to the supervisor
  */
@@ -25,6 +26,7 @@ struct xvb_worker_config {
 	uint32_t devid;
 	uint32_t max_window_pages;
 	struct xvb_params *params;
+	struct xvb_stats *stats;
 	struct xvb_sandbox sandbox;
 	int sock;
 };

@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ipc.h"
@@ -31,6 +32,9 @@ struct wproc {
 	pid_t pid;
 	int sock;
 	uint32_t seq;			/* of the last CONNECT or DISCONNECT */
+	struct xvb_stats *stats;	/* the worker writes it */
+	uint64_t started_at;		/* ms */
+	uint64_t connected_at;
 	char why[XVB_ERROR_SIZE];	/* from XVB_IPC_FAILED, or "" */
 };
 
@@ -42,6 +46,14 @@ void xvb_wproc_init(const struct xvb_supervisor_config *cfg, int epfd)
 {
 	config = cfg;
 	epoll_fd = epfd;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /* The specification, as the toolstack left it in the private directory. */
@@ -121,16 +133,28 @@ static int close_others(int a, int b)
 	return err ? -errno : 0;
 }
 
-static void be_worker(struct xvb_xdev *dev, struct xvb_params *params,
+/* What other workers have done is none of this one's business. */
+static void forget_others(void)
+{
+	struct wproc *p;
+
+	for (p = procs; p; p = p->next)
+		xvb_stats_free(p->stats);
+}
+
+static void be_worker(const struct wproc *p, struct xvb_params *params,
 		      int sock) __attribute__((noreturn));
 
-static void be_worker(struct xvb_xdev *dev, struct xvb_params *params, int sock)
+static void be_worker(const struct wproc *p, struct xvb_params *params,
+		      int sock)
 {
+	struct xvb_xdev *dev = p->dev;
 	struct xvb_worker_config cfg = {
 		.fe = dev->name.fe,
 		.devid = dev->name.devid,
 		.max_window_pages = dev->bus->max_window_pages,
 		.params = params,
+		.stats = p->stats,
 		.sandbox = config->sandbox,
 		.sock = sock,
 	};
@@ -139,6 +163,7 @@ static void be_worker(struct xvb_xdev *dev, struct xvb_params *params, int sock)
 	default_signals();
 	if (close_others(sock, config->log_fd))
 		_exit(1);
+	forget_others();
 	snprintf(ident, sizeof(ident), "%sdomain %u device %u",
 		 config->syslog_fd < 0 ? "xen-virtiod: " : "", cfg.fe,
 		 cfg.devid);
@@ -165,7 +190,7 @@ static int spawn(struct wproc *p, struct xvb_params *params)
 		return -errno;
 	p->pid = fork();
 	if (!p->pid)
-		be_worker(p->dev, params, pair[1]);
+		be_worker(p, params, pair[1]);
 	close(pair[1]);
 	if (p->pid < 0) {
 		err = -errno;
@@ -200,10 +225,15 @@ static int wproc_start(struct xvb_xdev *dev)
 		goto out;
 	}
 	p->dev = dev;
-	err = spawn(p, &params);
+	p->started_at = now_ms();
+	/* Not on the list yet: see forget_others(). */
+	err = xvb_stats_make(&p->stats);
+	if (!err)
+		err = spawn(p, &params);
 	if (err) {
 		xvb_err("device %u of domain %u: forking a worker: %s",
 			dev->name.devid, dev->name.fe, strerror(-err));
+		xvb_stats_free(p->stats);
 		free(p);
 		goto out;
 	}
@@ -277,6 +307,32 @@ const struct xvb_worker_ops xvb_wproc_ops = {
 	.kill = wproc_kill,
 };
 
+static const char * const phase_names[] = {
+	[XVB_PHASE_IDLE] = "idle",
+	[XVB_PHASE_STARTING] = "starting",
+	[XVB_PHASE_READY] = "ready",
+	[XVB_PHASE_CONNECTING] = "connecting",
+	[XVB_PHASE_CONNECTED] = "connected",
+	[XVB_PHASE_DISCONNECTING] = "disconnecting",
+	[XVB_PHASE_STOPPING] = "stopping",
+	[XVB_PHASE_KILLED] = "killed",
+};
+
+void xvb_wproc_stats(const struct xvb_xdev *dev, struct xvb_ctl_stats *out)
+{
+	const struct wproc *p = dev->worker;
+
+	snprintf(out->state, sizeof(out->state), "%s", phase_names[dev->phase]);
+	out->now_ms = now_ms();
+	if (!p)
+		return;
+	out->pid = p->pid;
+	out->uptime_ms = out->now_ms - p->started_at;
+	if (dev->phase == XVB_PHASE_CONNECTED)
+		out->connected_ms = out->now_ms - p->connected_at;
+	xvb_stats_read(p->stats, &out->stats);
+}
+
 static void clean(char *text, size_t size)
 {
 	text[size - 1] = '\0';
@@ -301,6 +357,8 @@ static void handle(struct wproc *p, struct xvb_ipc *msg)
 		memcpy(p->why, msg->text, sizeof(p->why));
 		break;
 	case XVB_IPC_CONNECTED:
+		if (p->dev->phase == XVB_PHASE_CONNECTING)
+			p->connected_at = now_ms();
 		xvb_xdev_connected(p->dev);
 		break;
 	case XVB_IPC_DISCONNECTED:
@@ -382,6 +440,7 @@ static void reap(pid_t pid, int status)
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, p->sock, NULL);
 	close(p->sock);
 	xvb_xdev_ended(dev, how_it_ended(p, status, buf, sizeof(buf)));
+	xvb_stats_free(p->stats);
 	free(p);
 }
 

@@ -8,6 +8,7 @@
 #ifndef XVB_WPROC_H
 #define XVB_WPROC_H
 
+#include "ctl.h"
 #include "supervisor.h"
 #include "xenbus.h"
 
@@ -21,6 +22,13 @@ extern const struct xvb_worker_ops xvb_wproc_ops;
  *		for xvb_wproc_event()
  */
 void xvb_wproc_init(const struct xvb_supervisor_config *cfg, int epfd);
+
+/**
+ * xvb_wproc_stats() - what a worker does and has done
+ * @dev:	device, with a worker or not
+ * @out:	filled in, but for what ctl.c knows
+ */
+void xvb_wproc_stats(const struct xvb_xdev *dev, struct xvb_ctl_stats *out);
 
 /**
  * xvb_wproc_event() - the socket of a worker is readable

@@ -183,7 +183,9 @@ static void t18_no_range_over_two_windows(void **state)
 
 	(void)state;
 	guest_init(&g, 4);
+	assert_int_equal(xvb_memory_windows(&g.mem), 1);
 	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF + 4, 4, XVB_WRITE), 0);
+	assert_int_equal(xvb_memory_windows(&g.mem), 2);
 	assert_non_null(xvb_memory_get(&g.mem, &hint, guest_addr(3 * 4096),
 				       4096, XVB_WRITE));
 	assert_null(xvb_memory_get(&g.mem, &hint, guest_addr(3 * 4096), 4097, XVB_WRITE));
