@@ -144,6 +144,30 @@ int xvb_cli_need_daemon(struct xvb_cli *cli, uint32_t be, struct xvb_error *err)
 			     "xen-virtiod does not run: start it with \"systemctl start xen-virtiod\" or \"xen-virtiod\"");
 }
 
+char *xvb_cli_private(struct xvb_cli *cli, const struct xvb_devname *name,
+		      const char *node)
+{
+	char dir[XVB_STORE_PATH_MAX];
+	char *value;
+
+	xvb_dir_path(name, XVB_DIR_PRIVATE, dir);
+	if (xvb_store_read(cli->st, dir, node, &value))
+		return strdup("");
+	return value;
+}
+
+const char *xvb_cli_printable(char *text)
+{
+	char *p;
+
+	if (!text)
+		return "";
+	for (p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	return text;
+}
+
 unsigned int xvb_cli_read_state(struct xvb_cli *cli,
 				const struct xvb_devname *name,
 				enum xvb_dir dir)

@@ -89,6 +89,25 @@ int xvb_cli_need_daemon(struct xvb_cli *cli, uint32_t be,
 			struct xvb_error *err);
 
 /**
+ * xvb_cli_private() - a node of what only the backend's domain may read
+ * @cli:	connection
+ * @name:	device
+ * @node:	name of the node
+ *
+ * Return: a string for free(3); "" when there is none, NULL without memory.
+ */
+char *xvb_cli_private(struct xvb_cli *cli, const struct xvb_devname *name,
+		      const char *node);
+
+/**
+ * xvb_cli_printable() - what others wrote, without what a terminal obeys
+ * @text:	changed in place; NULL is shown as ""
+ *
+ * Return: the text.
+ */
+const char *xvb_cli_printable(char *text);
+
+/**
  * xvb_cli_read_state() - state of one side of a device
  * @cli:	connection
  * @name:	device
@@ -160,5 +179,14 @@ int xvb_cli_detach(int argc, char **argv);
  * Return: exit status.
  */
 int xvb_cli_list(int argc, char **argv);
+
+/**
+ * xvb_cli_stats() - show what the workers of a domain's devices have done
+ * @argc:	number of arguments, the command itself included
+ * @argv:	arguments
+ *
+ * Return: exit status.
+ */
+int xvb_cli_stats(int argc, char **argv);
 
 #endif /* XVB_CLI_H */

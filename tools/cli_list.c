@@ -22,32 +22,6 @@ struct list {
 	unsigned int shown;
 };
 
-/* A string for free(3); "" when there is no such node. */
-static char *private_node(struct list *l, const struct xvb_devname *name,
-			  const char *node)
-{
-	char dir[XVB_STORE_PATH_MAX];
-	char *value;
-
-	xvb_dir_path(name, XVB_DIR_PRIVATE, dir);
-	if (xvb_store_read(l->cli.st, dir, node, &value))
-		return strdup("");
-	return value;
-}
-
-/* What was written by others is shown without what a terminal obeys. */
-static const char *printable(char *text)
-{
-	char *p;
-
-	if (!text)
-		return "";
-	for (p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-	return text;
-}
-
 static void add_string(struct json_object *obj, const char *key,
 		       const char *value)
 {
@@ -73,7 +47,7 @@ static void add_params(struct list *l, const struct xvb_devname *name,
 	for (i = 0; i < count; i++) {
 		if (!strcmp(keys[i], XVB_NODE_ATTACH_ID))
 			continue;
-		value = private_node(l, name, keys[i]);
+		value = xvb_cli_private(&l->cli, name, keys[i]);
 		if (value)
 			add_string(obj, keys[i], value);
 		free(value);
@@ -103,20 +77,20 @@ static void show_row(struct list *l, const struct xvb_devname *name,
 		     const char *domain, unsigned int fe_state,
 		     unsigned int be_state)
 {
-	char *type = private_node(l, name, "type");
-	char *path = private_node(l, name, "path");
-	char *error = private_node(l, name, XVB_NODE_ERROR);
+	char *type = xvb_cli_private(&l->cli, name, "type");
+	char *path = xvb_cli_private(&l->cli, name, "path");
+	char *error = xvb_cli_private(&l->cli, name, XVB_NODE_ERROR);
 
 	if (!l->shown)
 		printf("%-5s %-16s %-6s %-7s %-8s %-12s %-12s %s\n", "DOMID",
 		       "DOMAIN", "DEVICE", "BACKEND", "TYPE", "FRONT",
 		       "BACK", "PATH");
 	printf("%-5u %-16s %-6u %-7u %-8s %-12s %-12s %s\n", name->fe, domain,
-	       name->devid, name->be, printable(type),
+	       name->devid, name->be, xvb_cli_printable(type),
 	       xvb_state_name(fe_state), xvb_state_name(be_state),
-	       printable(path));
+	       xvb_cli_printable(path));
 	if (error && *error)
-		printf("      error: %s\n", printable(error));
+		printf("      error: %s\n", xvb_cli_printable(error));
 	free(type);
 	free(path);
 	free(error);
@@ -134,9 +108,9 @@ static int show(void *ctx, const struct xvb_devname *name)
 	fe_state = xvb_cli_read_state(&l->cli, name, XVB_DIR_FRONTEND);
 	be_state = xvb_cli_read_state(&l->cli, name, XVB_DIR_BACKEND);
 	if (l->json)
-		show_json(l, name, printable(domain), fe_state, be_state);
+		show_json(l, name, xvb_cli_printable(domain), fe_state, be_state);
 	else
-		show_row(l, name, printable(domain), fe_state, be_state);
+		show_row(l, name, xvb_cli_printable(domain), fe_state, be_state);
 	l->shown++;
 	free(domain);
 	return 0;

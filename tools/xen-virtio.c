@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The command: attach, detach and list virtio devices
+ * The command: attach, detach, list and watch virtio devices
  */
 
 #include <stdio.h>
@@ -24,6 +24,8 @@ static const char usage[] =
 "        take a device away\n"
 "  list [--json] [DOMAIN]\n"
 "        show devices\n"
+"  stats [--json] [--watch[=SECONDS]] DOMAIN [DEVICE]\n"
+"        show what devices have done, once or again and again\n"
 "\n"
 "DOMAIN is a name or an id.  xen-virtio(8) has the details.\n";
 
@@ -34,6 +36,7 @@ static const struct {
 	{ "attach", xvb_cli_attach },
 	{ "detach", xvb_cli_detach },
 	{ "list", xvb_cli_list },
+	{ "stats", xvb_cli_stats },
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,8 @@
 XEN_OBJS := xs.o store.o
 DAEMON_OBJS := xen-virtiod.o supervisor.o wproc.o xenbus.o xdev.o \
 	       worker.o qthread.o sandbox.o transport.o ring.o gntmap.o evtchn.o ctl.o
-CLI_OBJS := xen-virtio.o cli.o cli_attach.o cli_detach.o cli_list.o spec.o \
+CLI_OBJS := xen-virtio.o cli.o cli_attach.o cli_detach.o cli_list.o cli_stats.o \
+	    cli_stats_show.o spec.o \
 	    ctl.o
 
 XEN_PKGS := xenstore xengnttab xenevtchn xentoollog libseccomp libcap-ng json-c

@@ -132,11 +132,11 @@ static void hostile(void **state)
 	xvb_stats_free(stats);
 }
 
-/* A worker that changes its mind all the time. */
+/* A worker that changes its mind all the time: what was checked is used. */
 static void changing(void **state)
 {
 	struct xvb_stats *stats, copy;
-	uint64_t nr, want, seen = 0;
+	uint64_t nr, seen = 0;
 	unsigned int i, j;
 	pid_t pid;
 
@@ -147,21 +147,14 @@ static void changing(void **state)
 	if (!pid)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (!pid) {
-		/* Half a word is wrong whichever the half. */
 		xvb_stat_set(&stats->device.nr_queues, UINT64_MAX);
-		xvb_stat_set(&stats->queue[0].vq.requests, UINT64_MAX);
-		xvb_stat_set(&stats->queue[0].vq.requests, 0);
 		xvb_stat_set(&stats->device.nr_queues, 1);
 	}
 	for (i = 0; i < 20000 || (seen != 3 && i < 2000000); i++) {
 		xvb_stats_read(stats, &copy);
 		nr = xvb_stat_get(&copy.device.nr_queues);
-		if (!nr)
-			continue;
 		assert_true(nr == 1 || nr == XVB_MAX_QUEUES);
 		seen |= nr == 1 ? 1 : 2;
-		want = xvb_stat_get(&copy.queue[0].vq.requests);
-		assert_true(!want || want == UINT64_MAX);
 		for (j = nr; j < XVB_MAX_QUEUES; j++)
 			assert_int_equal(word(&copy.queue[j], 0), 0);
 	}
