@@ -106,8 +106,8 @@ static void fail_queue(struct xvf_queue *queue)
 	struct fail_state f = {
 		.queue = queue,
 		.num = virtqueue_get_vring_size(vq),
-		.avail = grant_dma_window_ptr(gdma, virtqueue_get_avail_addr(vq) -
-					      gdma->base),
+		.avail = grant_dma_coherent_ptr(gdma,
+						virtqueue_get_avail_addr(vq)),
 		.used = queue->used,
 	};
 	unsigned int head;

@@ -265,6 +265,8 @@ static void *grant_dma_alloc(struct device *dev, size_t size,
 	unsigned long off;
 	void *vaddr;
 
+	if (grant_dma_is_ring(gdma, size))
+		return grant_dma_ring_alloc(gdma, size, addr, gfp);
 	size = PAGE_ALIGN(size);
 	if (!size || size > GRANT_DMA_CHUNK_SIZE)
 		return NULL;
@@ -289,6 +291,8 @@ static void grant_dma_free(struct device *dev, size_t size, void *vaddr,
 {
 	struct grant_dma *gdma = to_grant_dma(dev);
 
+	if (grant_dma_is_ring(gdma, size) && grant_dma_ring_free(gdma, addr))
+		return;
 	grant_dma_window_free(gdma, addr - gdma->base, PAGE_ALIGN(size));
 }
 
@@ -327,6 +331,16 @@ int grant_dma_install(struct device *dev)
 void grant_dma_uninstall(struct device *dev)
 {
 	set_dma_ops(dev, NULL);
+}
+
+void grant_dma_quarantined(struct grant_dma *gdma, unsigned int nr)
+{
+	if (!nr)
+		return;
+	atomic_long_add(nr, &gdma->quarantined);
+	dev_alert(gdma->dev, "%u granted pages are still mapped by domain %u: they stay granted until it lets go\n",
+		  nr, gdma->otherend);
+	gdma->host->fail(gdma->priv, "the backend keeps granted pages mapped");
 }
 
 void grant_dma_sum_stats(struct grant_dma *gdma, struct grant_dma_stats *sum)
@@ -371,6 +385,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	gdma->stats = alloc_percpu(struct grant_dma_stats);
 	if (!gdma->stats)
 		goto err_free;
+	grant_dma_rings_init(gdma);
 	err = grant_dma_window_init(gdma);
 	if (err)
 		goto err_free_stats;
@@ -402,6 +417,7 @@ void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline)
 	if (sum.maps != sum.unmaps)
 		dev_warn(gdma->dev, "%lld buffers are still mapped\n",
 			 (long long)(sum.maps - sum.unmaps));
+	grant_dma_rings_exit(gdma, deadline);
 	grant_dma_window_exit(gdma, deadline);
 	free_percpu(gdma->stats);
 	kvfree(gdma);

@@ -3,7 +3,8 @@
  * the DMA layer: guest buffers become grant references
  *
  * window.c owns the memory that is granted once (the window) and hands out
- * slots of it; grant_dma.c is the dma_map_ops on top.
+ * slots of it, ringmem.c has memory for split rings; grant_dma.c is the
+ * dma_map_ops on top.
  */
 
 #ifndef GRANT_DMA_H
@@ -12,6 +13,7 @@
 #include <linux/atomic.h>
 #include <linux/device.h>
 #include <linux/iova.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/workqueue.h>
@@ -37,15 +39,16 @@
 /**
  * struct grant_dma_host - what the DMA layer asks of the transport
  * @window_add: tell the backend of @nr_pages pages granted with consecutive
- *	references from @first_ref on; returns 0 once it has mapped them, or
- *	-errno, and then the backend has no use for them.  May sleep.
+ *	references from @first_ref on, read-only or not; returns 0 once it has
+ *	mapped them, or -errno, and then the backend has no use for them.  May
+ *	sleep.
  * @window_remove: the reverse; returns 0 once the backend has unmapped them.
  *	May sleep.
  * @fail: the device must not go on, @why says why.  Any context.
  */
 struct grant_dma_host {
 	int (*window_add)(void *priv, grant_ref_t first_ref,
-			  unsigned int nr_pages);
+			  unsigned int nr_pages, bool readonly);
 	int (*window_remove)(void *priv, grant_ref_t first_ref,
 			     unsigned int nr_pages);
 	void (*fail)(void *priv, const char *why);
@@ -135,8 +138,14 @@ struct grant_dma_chunk {
  * @grow_work: grows the window by one chunk
  * @wq: where it runs
  * @stats: counters of the data path
- * @granted: pages granted so far
- * @revoked: pages revoked so far
+ * @rings: split rings, which have pages of their own
+ * @lost_rings: rings that are no longer used, but cannot be revoked
+ * @rings_lock: protects both lists
+ * @split_rings: coherent memory of the size of a split ring is one
+ * @granted: pages of the window granted so far
+ * @revoked: pages of the window revoked so far
+ * @ring_granted: pages of rings granted so far
+ * @ring_revoked: pages of rings revoked so far
  * @quarantined: pages that the backend did not give back
  * @trusted: the backend may see what a buffer held before it is written
  * @closing: no growth any more
@@ -161,8 +170,14 @@ struct grant_dma {
 	struct work_struct grow_work;
 	struct workqueue_struct *wq;
 	struct grant_dma_stats __percpu *stats;
+	struct list_head rings;
+	struct list_head lost_rings;
+	struct mutex rings_lock; /* rings, lost_rings */
+	bool split_rings;
 	atomic_long_t granted;
 	atomic_long_t revoked;
+	atomic_long_t ring_granted;
+	atomic_long_t ring_revoked;
 	atomic_long_t quarantined;
 	bool trusted;
 	bool closing;
@@ -247,6 +262,25 @@ int grant_dma_revoke(grant_ref_t ref, struct page *page,
 		     unsigned long deadline);
 
 /**
+ * grant_dma_quarantined() - account for pages that the backend keeps mapped
+ * @gdma: the layer
+ * @nr: how many grant_dma_revoke() had to leave granted; may be 0
+ *
+ * Says so and fails the device if there are any.  Context: any.
+ */
+void grant_dma_quarantined(struct grant_dma *gdma, unsigned int nr);
+
+/**
+ * grant_dma_coherent_ptr() - coherent memory by its address for the device
+ * @gdma: the layer
+ * @addr: in memory that dma_alloc_coherent() has returned and that is not freed
+ *
+ * Context: process, may sleep.
+ * Return: the byte at @addr.
+ */
+void *grant_dma_coherent_ptr(struct grant_dma *gdma, dma_addr_t addr);
+
+/**
  * grant_dma_max_segments() - how many buffers one request may have
  * @gdma: the layer
  *
@@ -319,6 +353,59 @@ int grant_dma_window_init(struct grant_dma *gdma);
  * Context: process, may sleep.
  */
 void grant_dma_window_exit(struct grant_dma *gdma, unsigned long deadline);
+
+/**
+ * grant_dma_rings_init() - there is no ring yet
+ * @gdma: the layer
+ */
+void grant_dma_rings_init(struct grant_dma *gdma);
+
+/**
+ * grant_dma_rings_exit() - revoke and free what is left of all rings
+ * @gdma: the layer
+ * @deadline: until when the backend may keep pages mapped, in jiffies
+ *
+ * Context: process, may sleep.
+ */
+void grant_dma_rings_exit(struct grant_dma *gdma, unsigned long deadline);
+
+/**
+ * grant_dma_is_ring() - is an allocation of coherent memory a split ring?
+ * @gdma: the layer
+ * @size: bytes of the allocation, exactly as they were asked for
+ *
+ * Return: true if it is.
+ */
+bool grant_dma_is_ring(const struct grant_dma *gdma, size_t size);
+
+/**
+ * grant_dma_ring_alloc() - memory for a split ring
+ * @gdma: the layer
+ * @size: bytes, for which grant_dma_is_ring() is true
+ * @addr: result: address for the device
+ * @gfp: of the allocation
+ *
+ * All but the used ring is granted read-only.  Both parts are announced to the
+ * backend.
+ *
+ * Context: process, may sleep.
+ * Return: zeroed memory, or NULL; when the backend refuses, that is logged.
+ */
+void *grant_dma_ring_alloc(struct grant_dma *gdma, size_t size,
+			   dma_addr_t *addr, gfp_t gfp);
+
+/**
+ * grant_dma_ring_free() - the reverse
+ * @gdma: the layer
+ * @addr: from grant_dma_ring_alloc(), or of other coherent memory
+ *
+ * Pages that the backend has still mapped are kept until
+ * grant_dma_rings_exit().
+ *
+ * Context: process, may sleep.
+ * Return: false if @addr is no ring, and then nothing has been done.
+ */
+bool grant_dma_ring_free(struct grant_dma *gdma, dma_addr_t addr);
 
 /* The byte at @off, which must lie in a chunk that is there. */
 static inline void *grant_dma_window_ptr(const struct grant_dma *gdma,

@@ -52,8 +52,14 @@ static int stats_show(struct seq_file *s, void *unused)
 	show(s, "bytes_in", sum.bytes_in);
 	show(s, "bytes_out", sum.bytes_out);
 	show(s, "exhausted", sum.exhausted);
-	show(s, "grants", atomic_long_read(&gdma->granted));
-	show(s, "revoked", atomic_long_read(&gdma->revoked));
+	show(s, "window_grants", atomic_long_read(&gdma->granted));
+	show(s, "window_revoked", atomic_long_read(&gdma->revoked));
+	show(s, "ring_grants", atomic_long_read(&gdma->ring_granted));
+	show(s, "ring_revoked", atomic_long_read(&gdma->ring_revoked));
+	show(s, "grants", atomic_long_read(&gdma->granted) +
+			  atomic_long_read(&gdma->ring_granted));
+	show(s, "revoked", atomic_long_read(&gdma->revoked) +
+			   atomic_long_read(&gdma->ring_revoked));
 	show(s, "quarantined", atomic_long_read(&gdma->quarantined));
 	show(s, "requests", atomic_long_read(&xvf->chan.requests));
 	show(s, "dropped", atomic_long_read(&xvf->chan.dropped));

@@ -92,7 +92,7 @@ static int get_vqueue(struct xvf_device *xvf, unsigned int index,
 
 /*
  * The entries of a queue for which the backend has room for @max: all rings
- * together may have an eighth of the window, the buffers need the rest.
+ * together may be as large as an eighth of the window, which comes on top.
  */
 static u32 queue_size(struct xvf_device *xvf, u32 max)
 {
@@ -222,9 +222,8 @@ static int connect_queue(struct xvf_queue *queue)
 	struct grant_dma *gdma = queue->xvf->gdma;
 	int err;
 
-	queue->used = grant_dma_window_ptr(gdma,
-					   virtqueue_get_used_addr(queue->vq) -
-					   gdma->base);
+	queue->used = grant_dma_coherent_ptr(gdma,
+					     virtqueue_get_used_addr(queue->vq));
 	queue->last_used = 0;
 	err = alloc_inflight(queue);
 	if (err)
@@ -333,6 +332,7 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	err = grant_dma_install(&xvf->xdev->dev);
 	if (err)
 		return err;
+	xvf->gdma->split_rings = !__virtio_test_bit(vdev, VIRTIO_F_RING_PACKED);
 	queues = kcalloc(nvqs, sizeof(*queues), GFP_KERNEL);
 	if (!queues)
 		return -ENOMEM;

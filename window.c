@@ -266,12 +266,7 @@ static void chunk_revoke(struct grant_dma *gdma, unsigned int index,
 	kvfree(chunk->slots);
 	kfree(chunk->pages);
 
-	if (!kept)
-		return;
-	atomic_long_add(kept, &gdma->quarantined);
-	dev_alert(gdma->dev, "%u granted pages from reference %u on are still mapped by domain %u: they stay granted until it lets go\n",
-		  kept, ref, gdma->otherend);
-	gdma->host->fail(gdma->priv, "the backend keeps granted pages mapped");
+	grant_dma_quarantined(gdma, kept);
 }
 
 int grant_dma_window_grow(struct grant_dma *gdma)
@@ -294,7 +289,7 @@ int grant_dma_window_grow(struct grant_dma *gdma)
 	gdma->unused = index;
 	chunk_grant(gdma, index);
 	err = gdma->host->window_add(gdma->priv, chunk_ref(gdma, index),
-				     GRANT_DMA_CHUNK_PAGES);
+				     GRANT_DMA_CHUNK_PAGES, false);
 	if (err)
 		goto err_revoke;
 

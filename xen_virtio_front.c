@@ -116,27 +116,29 @@ int xvf_bus_request(struct xvf_device *xvf, u8 id, const void *req,
 }
 
 static int window_request(void *priv, u8 id, grant_ref_t first_ref,
-			  unsigned int nr_pages)
+			  unsigned int nr_pages, u32 flags)
 {
 	struct xvio_window req = {
 		.first_ref = cpu_to_le32(first_ref),
 		.nr_pages = cpu_to_le32(nr_pages),
+		.flags = cpu_to_le32(flags),
 	};
 
 	return xvf_bus_request(priv, id, &req, sizeof(req));
 }
 
 static int host_window_add(void *priv, grant_ref_t first_ref,
-			   unsigned int nr_pages)
+			   unsigned int nr_pages, bool readonly)
 {
-	return window_request(priv, XVIO_BUS_WINDOW_ADD, first_ref, nr_pages);
+	return window_request(priv, XVIO_BUS_WINDOW_ADD, first_ref, nr_pages,
+			      readonly ? XVIO_WINDOW_READONLY : 0);
 }
 
 static int host_window_remove(void *priv, grant_ref_t first_ref,
 			      unsigned int nr_pages)
 {
 	return window_request(priv, XVIO_BUS_WINDOW_REMOVE, first_ref,
-			      nr_pages);
+			      nr_pages, 0);
 }
 
 static void host_fail(void *priv, const char *why)
@@ -356,8 +358,8 @@ static int create_dma(struct xvf_device *xvf)
 	int err;
 
 	err = read_number(xdev, xdev->otherend, XVIO_NODE_MAX_WINDOW_PAGES,
-			  XVIO_MAX_WINDOW_PAGES_DEFAULT, GRANT_DMA_CHUNK_PAGES,
-			  65536, &theirs);
+			  XVIO_MAX_WINDOW_PAGES_DEFAULT,
+			  2 * GRANT_DMA_CHUNK_PAGES, 65536, &theirs);
 	if (err)
 		return err;
 	err = read_number(xdev, xdev->nodename, XVIO_NODE_TRUSTED, 1, 0, 1,
@@ -365,7 +367,8 @@ static int create_dma(struct xvf_device *xvf)
 	if (err)
 		return err;
 
-	max = min(max, theirs);
+	/* Rings are not part of our window, but of what the backend maps. */
+	max = min(max, theirs - theirs / 8);
 	gdma = grant_dma_create(&xdev->dev, xdev->otherend_id, xvf->wq,
 				&dma_host, xvf, min(initial, max), max,
 				trusted);

@@ -7,7 +7,8 @@
  * config.c		virtio_config_ops, as far as they are not queues
  * vring.c		virtqueues and their event channels
  * fail.c		what is in flight on them when the device is broken
- * grant_dma.c window.c	buffers become grants
+ * grant_dma.c		buffers become grants
+ * window.c ringmem.c	memory that is granted for long
  * stats.c		debugfs
  */
 
