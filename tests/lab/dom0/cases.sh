@@ -113,11 +113,23 @@ guest_channels() { # NAME: how many event channels the domU has
 	lsevtchn "$(xl domid "$1")" | wc -l
 }
 
-guest_grants() { # ID: how many grants of the domU are mapped by others
+# mapped_grants ID: reference, pins and flags of each grant of the domU that is
+# mapped by others, but for those of its console and its xenstore ring.
+mapped_grants() {
+	xl dmesg -c >>"$LAB_OUT/xen.log"
 	xl debug-keys g
-	xl dmesg -c | tee -a "$LAB_OUT/xen.log" |
-		awk -v id="$1" '/grant-table for remote/ { on = $0 ~ "d" id " " }
-			on && /^\(XEN\) *\[ *0x/ { n++ } END { print n + 0 }'
+	# (XEN) [  55.322150] [0x008]  0 0x39b85 0x00000002  0 0x039b85 0x19
+	xl dmesg -c | tee -a "$LAB_OUT/xen.log" | awk -v id="$1" '
+		/grant-table for remote/ { on = $0 ~ " d" id " " }
+		on && match($0, /\[0x[0-9a-f]+\]/) {
+			ref = substr($0, RSTART + 1, RLENGTH - 2)
+			if (ref !~ /^0x00[0-7]$/)
+				print ref, $(NF - 3), $NF
+		}'
+}
+
+guest_grants() { # ID: how many of these there are
+	mapped_grants "$1" | wc -l
 }
 
 # As the domU's init does it, unless lab.insmod=0.
