@@ -10,13 +10,13 @@ image disk 64M
 lab_domu_create d1 vcpus=2 \
 	extra="lab.modargs=window_initial_kb=512,window_max_kb=4096"
 attach_disk d1 "path=$IMAGE,queues=2"
-# The rings are in its upper half; the lower one is a reserve.
+
 [ "$(stat_of d1 "$DEV" window_kib)" = 512 ] ||
 	lab_fail "the window does not begin with 512 KiB"
 fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=32m
 check_size() { # its size in KiB and its grants, in SIZE and GRANTS
 	SIZE=$(stat_of d1 "$DEV" window_kib)
-	GRANTS=$(stat_of d1 "$DEV" grants)
+	GRANTS=$(stat_of d1 "$DEV" window_grants)
 	lab_log "$SIZE KiB, $GRANTS grants"
 	[ "$SIZE" -le 4096 ] ||
 		lab_fail "the window is over its limit: $SIZE KiB"
