@@ -22,6 +22,13 @@
 #define VIRTIO_F_NOTIFICATION_DATA	38
 #endif
 
+/* Newer kernels do not count the users of slab pages: page_count() is 0. */
+#ifdef XVF_HAVE_PAGE_SLAB
+#define xvf_page_slab(page)	PageSlab(page)
+#else
+#define xvf_page_slab(page)	false
+#endif
+
 /* Until 6.10 find_vqs() got three arrays instead of one of structures. */
 #ifdef XVF_HAVE_VQ_INFO
 

@@ -9,13 +9,16 @@
  *			consecutive references
  *	bits 0 to 11	offset in the page
  *
- * Every mapping is a slot of the window (window.c): the buffer is copied in
- * when it is mapped and copied out when it is unmapped, as swiotlb does, also
- * in that a device that writes less than the whole buffer leaves the rest as
- * it was.  (A backend that is not trusted gets zeroes for what it is to write,
- * instead of what was there.)  So the device sees a buffer and nothing beside
- * it, whatever else is in the same page, and a device that keeps a mapping keeps
- * nothing but bounce memory.
+ * A mapping is a slot of the window (window.c): the buffer is copied in when it
+ * is mapped and copied out when it is unmapped, as swiotlb does, also in that a
+ * device that writes less than the whole buffer leaves the rest as it was.  (A
+ * backend that is not trusted gets zeroes for what it is to write, instead of
+ * what was there.)  So the device sees a buffer and nothing beside it, whatever
+ * else is in the same page, and a device that keeps a mapping keeps nothing but
+ * bounce memory.
+ *
+ * Where the device's mode says so, buffers of whole pages are granted themselves
+ * (direct.c), if they can be; if not, they get a slot.
  *
  * Mapping fails only when the window is full.  That is no error of the I/O:
  * virtio drivers keep the request and try again when others have completed.
@@ -28,6 +31,18 @@
 
 #include "grant_dma.h"
 #include "xen_virtio_front.h"
+
+/* A device may claim one part in so many of the guest's references... */
+#define FAIR_SHARE		8
+
+/* ...of which a grant frame has so many at least (in version 2 tables). */
+#define MIN_REFS_PER_FRAME	256
+
+const char * const grant_dma_mode_names[GRANT_DMA_MODES] = {
+	[GRANT_DMA_WINDOW] = "window",
+	[GRANT_DMA_DIRECT] = "direct",
+	[GRANT_DMA_AUTO] = "auto",
+};
 
 static struct grant_dma *to_grant_dma(struct device *dev)
 {
@@ -55,15 +70,31 @@ unsigned int grant_dma_max_segments(const struct grant_dma *gdma)
 	return grant_dma_max_size(gdma) / 2 / max_mapping(gdma);
 }
 
+static noinline dma_addr_t refuse_map(struct grant_dma *gdma, size_t size,
+				      enum dma_data_direction dir)
+{
+	this_cpu_inc(gdma->stats->refused);
+	dev_err_ratelimited(gdma->dev, "refusing to map %zu bytes in direction %d: a buffer has 1 to %lu bytes\n",
+			    size, dir, GRANT_DMA_CHUNK_SIZE);
+	return DMA_MAPPING_ERROR;
+}
+
 static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 			   enum dma_data_direction dir, unsigned long attrs)
 {
 	struct grant_dma *gdma = to_grant_dma(dev);
 	struct grant_dma_slot *slot;
 	unsigned long off;
+	dma_addr_t addr;
 
-	if (unlikely(dir == DMA_NONE || !size))
-		return DMA_MAPPING_ERROR;
+	if (size >= gdma->direct_min && dir != DMA_NONE) {
+		addr = grant_dma_direct_map(gdma, phys, size,
+					    dir == DMA_TO_DEVICE);
+		if (addr != DMA_MAPPING_ERROR)
+			return addr;
+	}
+	if (unlikely(dir == DMA_NONE || size - 1 >= GRANT_DMA_CHUNK_SIZE))
+		return refuse_map(gdma, size, dir);
 
 	off = grant_dma_window_alloc(gdma, size);
 	if (unlikely(off == GRANT_DMA_NO_SLOT))
@@ -117,8 +148,12 @@ static struct grant_dma_slot *mapped_slot(struct grant_dma *gdma,
 	struct grant_dma_slot *slot, *first;
 	unsigned long off;
 
-	if (!in_window(gdma, addr, &off))
+	if (!in_window(gdma, addr, &off)) {
+		/* There is nothing to copy then. */
+		if (grant_dma_direct_mapped(gdma, addr, size))
+			return NULL;
 		goto bad;
+	}
 	/* Only the first granule of a slot says that it is mapped. */
 	first = gdma->chunks[off >> GRANT_DMA_CHUNK_SHIFT].slots;
 	slot = grant_dma_window_slot(gdma, off);
@@ -154,8 +189,12 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	struct grant_dma_slot *slot;
 	unsigned long off;
 
-	if (unlikely(!in_window(gdma, addr, &off)))
-		goto bad;
+	if (!in_window(gdma, addr, &off)) {
+		if (!grant_dma_direct_unmap(gdma, addr, size,
+					    !(attrs & DMA_ATTR_SKIP_CPU_SYNC)))
+			goto bad;
+		return;
+	}
 	/* Only a slot as a whole: a part of it must not be handed out again. */
 	slot = grant_dma_window_slot(gdma, off);
 	if (unlikely(slot->size != size || !size ||
@@ -356,16 +395,69 @@ void grant_dma_sum_stats(struct grant_dma *gdma, struct grant_dma_stats *sum)
 		sum->bytes_in += s->bytes_in;
 		sum->bytes_out += s->bytes_out;
 		sum->exhausted += s->exhausted;
+		sum->refused += s->refused;
+		sum->direct_maps += s->direct_maps;
+		sum->direct_unmaps += s->direct_unmaps;
+		sum->direct_grants += s->direct_grants;
+		sum->direct_revoked += s->direct_revoked;
+		sum->direct_unfit += s->direct_unfit;
+		sum->direct_exhausted += s->direct_exhausted;
+	}
+}
+
+int grant_dma_claim_refs(struct device *dev, unsigned int unit,
+			 unsigned int *nr, grant_ref_t *first)
+{
+	unsigned int fair = gnttab_max_grant_frames() * MIN_REFS_PER_FRAME /
+			    FAIR_SHARE;
+	int err;
+
+	*nr = min(*nr, fair);
+	for (;;) {
+		*nr = max(rounddown(*nr, unit), unit);
+		err = gnttab_alloc_grant_reference_seq(*nr, first);
+		if (!err)
+			return 0;
+		if (*nr == unit)
+			break;
+		*nr /= 2;
+	}
+	dev_err(dev, "claiming %u grant references: %d; raise gnttab_max_frames\n",
+		unit, err);
+	return err;
+}
+
+static void choose_mode(struct grant_dma *gdma,
+			const struct grant_dma_config *config)
+{
+	gdma->mode = config->mode;
+	if (gdma->mode != GRANT_DMA_WINDOW &&
+	    grant_dma_direct_init(gdma, config->direct_pages)) {
+		dev_notice(gdma->dev, "nothing is granted directly\n");
+		gdma->mode = GRANT_DMA_WINDOW;
+	}
+
+	switch (gdma->mode) {
+	case GRANT_DMA_WINDOW:
+		gdma->direct_min = SIZE_MAX;
+		break;
+	case GRANT_DMA_DIRECT:
+		gdma->direct_min = XEN_PAGE_SIZE;
+		break;
+	case GRANT_DMA_AUTO:
+		gdma->direct_min = max_t(size_t, config->threshold,
+					 XEN_PAGE_SIZE);
+		break;
 	}
 }
 
 struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 				   struct workqueue_struct *wq,
 				   const struct grant_dma_host *host,
-				   void *priv, unsigned int initial_pages,
-				   unsigned int max_pages, bool trusted)
+				   void *priv,
+				   const struct grant_dma_config *config)
 {
-	unsigned int max_chunks = max_pages / GRANT_DMA_CHUNK_PAGES;
+	unsigned int max_chunks = config->max_pages / GRANT_DMA_CHUNK_PAGES;
 	struct grant_dma *gdma;
 	int err;
 
@@ -379,7 +471,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	gdma->priv = priv;
 	gdma->wq = wq;
 	gdma->max_chunks = max_chunks;
-	gdma->trusted = trusted;
+	gdma->trusted = config->trusted;
 
 	err = -ENOMEM;
 	gdma->stats = alloc_percpu(struct grant_dma_stats);
@@ -395,9 +487,10 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 		if (err)
 			break;
 	} while ((gdma->max_chunks - gdma->lowest) * GRANT_DMA_CHUNK_PAGES <
-		 initial_pages);
+		 config->initial_pages);
 	if (gdma->lowest == gdma->max_chunks)
 		goto err_exit_window;
+	choose_mode(gdma, config);
 	return gdma;
 
 err_exit_window:
@@ -412,11 +505,13 @@ err_free:
 void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline)
 {
 	struct grant_dma_stats sum;
+	long long mapped;
 
 	grant_dma_sum_stats(gdma, &sum);
-	if (sum.maps != sum.unmaps)
-		dev_warn(gdma->dev, "%lld buffers are still mapped\n",
-			 (long long)(sum.maps - sum.unmaps));
+	mapped = sum.maps - sum.unmaps + sum.direct_maps - sum.direct_unmaps;
+	if (mapped)
+		dev_warn(gdma->dev, "%lld buffers are still mapped\n", mapped);
+	grant_dma_direct_exit(gdma);
 	grant_dma_rings_exit(gdma, deadline);
 	grant_dma_window_exit(gdma, deadline);
 	free_percpu(gdma->stats);

@@ -3,8 +3,8 @@
  * the DMA layer: guest buffers become grant references
  *
  * window.c owns the memory that is granted once (the window) and hands out
- * slots of it, ringmem.c has memory for split rings; grant_dma.c is the
- * dma_map_ops on top.
+ * slots of it, ringmem.c has memory for split rings, direct.c grants buffers for
+ * one request alone; grant_dma.c is the dma_map_ops on top.
  */
 
 #ifndef GRANT_DMA_H
@@ -37,6 +37,40 @@
 #define GRANT_DMA_NO_SLOT		(~0UL)
 
 /**
+ * enum grant_dma_mode - what may be granted for one request alone
+ * @GRANT_DMA_WINDOW: nothing
+ * @GRANT_DMA_DIRECT: every buffer of whole pages
+ * @GRANT_DMA_AUTO: large ones
+ */
+enum grant_dma_mode {
+	GRANT_DMA_WINDOW,
+	GRANT_DMA_DIRECT,
+	GRANT_DMA_AUTO,
+};
+
+/* Their names, in xenstore and elsewhere. */
+#define GRANT_DMA_MODES		3
+extern const char * const grant_dma_mode_names[GRANT_DMA_MODES];
+
+/**
+ * struct grant_dma_config - what a device may have
+ * @initial_pages: size of the window at the start, in pages; at least a chunk
+ * @max_pages: its largest size, in pages
+ * @direct_pages: pages that may be granted directly at a time
+ * @mode: what may be granted directly
+ * @threshold: in mode auto, how large a buffer must be, in bytes
+ * @trusted: the backend may see what a buffer held before it is written
+ */
+struct grant_dma_config {
+	unsigned int initial_pages;
+	unsigned int max_pages;
+	unsigned int direct_pages;
+	enum grant_dma_mode mode;
+	unsigned int threshold;
+	bool trusted;
+};
+
+/**
  * struct grant_dma_host - what the DMA layer asks of the transport
  * @window_add: tell the backend of @nr_pages pages granted with consecutive
  *	references from @first_ref on, read-only or not; returns 0 once it has
@@ -56,11 +90,18 @@ struct grant_dma_host {
 
 /**
  * struct grant_dma_stats - counters of one CPU
- * @maps: mappings made
- * @unmaps: mappings ended
+ * @maps: mappings made in the window
+ * @unmaps: of those, mappings ended
  * @bytes_in: bytes copied into the window, for the device to read
  * @bytes_out: bytes copied out of the window
  * @exhausted: mappings refused because the window was full
+ * @refused: mappings refused because nothing like them can be mapped
+ * @direct_maps: mappings made by granting the buffer
+ * @direct_unmaps: of those, mappings ended
+ * @direct_grants: pages granted for them
+ * @direct_revoked: of those, pages whose grant has ended in time
+ * @direct_unfit: buffers that should have been granted, but cannot be
+ * @direct_exhausted: buffers that were not granted for want of references
  */
 struct grant_dma_stats {
 	u64 maps;
@@ -68,6 +109,13 @@ struct grant_dma_stats {
 	u64 bytes_in;
 	u64 bytes_out;
 	u64 exhausted;
+	u64 refused;
+	u64 direct_maps;
+	u64 direct_unmaps;
+	u64 direct_grants;
+	u64 direct_revoked;
+	u64 direct_unfit;
+	u64 direct_exhausted;
 };
 
 /**
@@ -115,6 +163,24 @@ struct grant_dma_chunk {
 	struct iova *hole;
 };
 
+struct grant_dma_buf;
+
+/**
+ * struct grant_dma_direct - references for buffers that are granted directly
+ * @iovad: allocator, in references
+ * @bufs: what begins at each reference
+ * @first_ref: the first of the arena; all are claimed when the device is made
+ * @nr_refs: how many; 0 if nothing is granted directly
+ * @flushed: when the caches of @iovad were emptied last, in jiffies
+ */
+struct grant_dma_direct {
+	struct iova_domain iovad;
+	struct grant_dma_buf *bufs;
+	grant_ref_t first_ref;
+	unsigned int nr_refs;
+	unsigned long flushed;
+};
+
 /**
  * struct grant_dma - the DMA layer of one device
  * @dev: the xenbus device, whose dma_map_ops these are
@@ -138,6 +204,9 @@ struct grant_dma_chunk {
  * @grow_work: grows the window by one chunk
  * @wq: where it runs
  * @stats: counters of the data path
+ * @mode: what is granted directly
+ * @direct_min: how large a buffer for that must be; SIZE_MAX if none is
+ * @direct: the references for it
  * @rings: split rings, which have pages of their own
  * @lost_rings: rings that are no longer used, but cannot be revoked
  * @rings_lock: protects both lists
@@ -170,6 +239,9 @@ struct grant_dma {
 	struct work_struct grow_work;
 	struct workqueue_struct *wq;
 	struct grant_dma_stats __percpu *stats;
+	enum grant_dma_mode mode;
+	size_t direct_min;
+	struct grant_dma_direct direct;
 	struct list_head rings;
 	struct list_head lost_rings;
 	struct mutex rings_lock; /* rings, lost_rings */
@@ -192,13 +264,11 @@ struct grant_dma {
  * @wq: workqueue for growth; may not be one that waits for a mapping
  * @host: the transport
  * @priv: first argument of @host's functions
- * @initial_pages: size of the window at the start, in pages; at least a chunk
- * @max_pages: its largest size, in pages
- * @trusted: the backend may see what a buffer held before it is written
+ * @config: what the device may have
  *
  * Claims the references and makes the first chunks, which sends messages.
- * When the guest has too few references left, the limit is lowered, and a
- * message says so.
+ * When the guest has too few references left, limits are lowered, or nothing
+ * is granted directly, and a message says so.
  *
  * Context: process, may sleep.
  * Return: the layer, owned by the caller, or an ERR_PTR.
@@ -206,8 +276,8 @@ struct grant_dma {
 struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 				   struct workqueue_struct *wq,
 				   const struct grant_dma_host *host,
-				   void *priv, unsigned int initial_pages,
-				   unsigned int max_pages, bool trusted);
+				   void *priv,
+				   const struct grant_dma_config *config);
 
 /**
  * grant_dma_withdraw() - ask the backend to unmap the window
@@ -260,6 +330,19 @@ void grant_dma_uninstall(struct device *dev);
  */
 int grant_dma_revoke(grant_ref_t ref, struct page *page,
 		     unsigned long deadline);
+
+/**
+ * grant_dma_claim_refs() - consecutive references, as many as can be spared
+ * @dev: for messages
+ * @unit: so many at least, and a multiple of it
+ * @nr: how many are wanted, at least @unit; result: how many there are
+ * @first: result: the first of them
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno, which is logged.
+ */
+int grant_dma_claim_refs(struct device *dev, unsigned int unit,
+			 unsigned int *nr, grant_ref_t *first);
 
 /**
  * grant_dma_quarantined() - account for pages that the backend keeps mapped
@@ -406,6 +489,66 @@ void *grant_dma_ring_alloc(struct grant_dma *gdma, size_t size,
  * Return: false if @addr is no ring, and then nothing has been done.
  */
 bool grant_dma_ring_free(struct grant_dma *gdma, dma_addr_t addr);
+
+/**
+ * grant_dma_direct_init() - make it possible to grant buffers directly
+ * @gdma: the layer, without
+ * @max_pages: how many pages at a time
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -errno.
+ */
+int grant_dma_direct_init(struct grant_dma *gdma, unsigned int max_pages);
+
+/**
+ * grant_dma_direct_exit() - the reverse
+ * @gdma: the layer, with or without
+ *
+ * Context: process, may sleep.
+ */
+void grant_dma_direct_exit(struct grant_dma *gdma);
+
+/**
+ * grant_dma_direct_map() - grant a buffer
+ * @gdma: the layer
+ * @phys: its physical address
+ * @size: its length in bytes, not 0
+ * @readonly: the device only reads it
+ *
+ * Context: any.
+ * Return: address for the device, or DMA_MAPPING_ERROR: it cannot be granted, at
+ * the moment or at all.
+ */
+dma_addr_t grant_dma_direct_map(struct grant_dma *gdma, phys_addr_t phys,
+				size_t size, bool readonly);
+
+/**
+ * grant_dma_direct_unmap() - end the grants of a buffer
+ * @gdma: the layer
+ * @addr: any address
+ * @size: bytes
+ * @sync: the caller will look at what the device has written
+ *
+ * Pages that the backend still has are quarantined, and then the device is
+ * broken.
+ *
+ * Context: any.
+ * Return: false if that is not what was mapped directly, and nothing was done.
+ */
+bool grant_dma_direct_unmap(struct grant_dma *gdma, dma_addr_t addr,
+			    size_t size, bool sync);
+
+/**
+ * grant_dma_direct_mapped() - is a range part of a buffer that is granted?
+ * @gdma: the layer
+ * @addr: any address
+ * @size: bytes
+ *
+ * Context: any.
+ * Return: true if it is.
+ */
+bool grant_dma_direct_mapped(const struct grant_dma *gdma, dma_addr_t addr,
+			     size_t size);
 
 /* The byte at @off, which must lie in a chunk that is there. */
 static inline void *grant_dma_window_ptr(const struct grant_dma *gdma,

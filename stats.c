@@ -47,19 +47,33 @@ static int stats_show(struct seq_file *s, void *unused)
 			      (GRANT_DMA_CHUNK_SIZE >> 10));
 	show(s, "window_limit_kib",
 	     gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));
-	show(s, "maps", sum.maps);
-	show(s, "mapped", sum.maps - sum.unmaps);
+	seq_printf(s, "mode %s\n", grant_dma_mode_names[gdma->mode]);
+	show(s, "direct_min", gdma->mode == GRANT_DMA_WINDOW ?
+			      0 : gdma->direct_min);
+	show(s, "maps", sum.maps + sum.direct_maps);
+	show(s, "mapped", sum.maps - sum.unmaps +
+			  sum.direct_maps - sum.direct_unmaps);
+	show(s, "window_maps", sum.maps);
+	show(s, "direct_maps", sum.direct_maps);
 	show(s, "bytes_in", sum.bytes_in);
 	show(s, "bytes_out", sum.bytes_out);
 	show(s, "exhausted", sum.exhausted);
+	show(s, "refused", sum.refused);
+	show(s, "direct_unfit", sum.direct_unfit);
+	show(s, "direct_exhausted", sum.direct_exhausted);
+	show(s, "direct_refs", gdma->direct.nr_refs);
+	show(s, "direct_grants", sum.direct_grants);
+	show(s, "direct_revoked", sum.direct_revoked);
 	show(s, "window_grants", atomic_long_read(&gdma->granted));
 	show(s, "window_revoked", atomic_long_read(&gdma->revoked));
 	show(s, "ring_grants", atomic_long_read(&gdma->ring_granted));
 	show(s, "ring_revoked", atomic_long_read(&gdma->ring_revoked));
 	show(s, "grants", atomic_long_read(&gdma->granted) +
-			  atomic_long_read(&gdma->ring_granted));
+			  atomic_long_read(&gdma->ring_granted) +
+			  sum.direct_grants);
 	show(s, "revoked", atomic_long_read(&gdma->revoked) +
-			   atomic_long_read(&gdma->ring_revoked));
+			   atomic_long_read(&gdma->ring_revoked) +
+			   sum.direct_revoked);
 	show(s, "quarantined", atomic_long_read(&gdma->quarantined));
 	show(s, "requests", atomic_long_read(&xvf->chan.requests));
 	show(s, "dropped", atomic_long_read(&xvf->chan.dropped));

@@ -30,12 +30,6 @@
 /* How long a backend that refused a chunk may take to let go of it. */
 #define REVOKE_TIMEOUT		(2 * HZ)
 
-/* A device may claim one part in so many of the guest's references... */
-#define FAIR_SHARE		8
-
-/* ...of which a grant frame has so many at least (in version 2 tables). */
-#define MIN_REFS_PER_FRAME	256
-
 static unsigned long granule_of(unsigned long off)
 {
 	return (off >> GRANT_DMA_GRANULE_SHIFT) + GRANT_DMA_CHUNK_GRANULES;
@@ -326,29 +320,17 @@ static void window_grow_work(struct work_struct *work)
 	memalloc_noio_restore(noio);
 }
 
-/* Claim consecutive references, as many as the guest can spare. */
 static int window_claim_refs(struct grant_dma *gdma)
 {
 	unsigned int wanted = gdma->max_chunks;
-	unsigned int fair = gnttab_max_grant_frames() * MIN_REFS_PER_FRAME /
-			    FAIR_SHARE / GRANT_DMA_CHUNK_PAGES;
+	unsigned int nr = wanted * GRANT_DMA_CHUNK_PAGES;
 	int err;
 
-	gdma->max_chunks = clamp(gdma->max_chunks, 1U, max(fair, 1U));
-
-	for (;;) {
-		err = gnttab_alloc_grant_reference_seq(gdma->max_chunks *
-						       GRANT_DMA_CHUNK_PAGES,
-						       &gdma->first_ref);
-		if (!err || gdma->max_chunks == 1)
-			break;
-		gdma->max_chunks /= 2;
-	}
-	if (err) {
-		dev_err(gdma->dev, "claiming %lu grant references: %d; raise gnttab_max_frames\n",
-			GRANT_DMA_CHUNK_PAGES, err);
+	err = grant_dma_claim_refs(gdma->dev, GRANT_DMA_CHUNK_PAGES, &nr,
+				   &gdma->first_ref);
+	if (err)
 		return err;
-	}
+	gdma->max_chunks = nr / GRANT_DMA_CHUNK_PAGES;
 	if (gdma->max_chunks < wanted)
 		dev_notice(gdma->dev, "too few grant references: window limited to %lu KiB\n",
 			   gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));

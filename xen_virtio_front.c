@@ -21,6 +21,7 @@
 
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/string.h>
 #include <xen/xen.h>
 
 #include "xen_virtio_front.h"
@@ -37,6 +38,39 @@ MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects (d
 static unsigned int window_max_kb = 8192;
 module_param(window_max_kb, uint, 0644);
 MODULE_PARM_DESC(window_max_kb, "KiB that the window of a device may grow to (default 8192)");
+
+static enum grant_dma_mode dma_mode = GRANT_DMA_WINDOW;
+
+static int set_dma_mode(const char *text, const struct kernel_param *kp)
+{
+	int mode = sysfs_match_string(grant_dma_mode_names, text);
+
+	if (mode < 0)
+		return mode;
+	WRITE_ONCE(dma_mode, mode);
+	return 0;
+}
+
+static int get_dma_mode(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n",
+			  grant_dma_mode_names[READ_ONCE(dma_mode)]);
+}
+
+static const struct kernel_param_ops dma_mode_ops = {
+	.set = set_dma_mode,
+	.get = get_dma_mode,
+};
+module_param_cb(dma_mode, &dma_mode_ops, NULL, 0644);
+MODULE_PARM_DESC(dma_mode, "what is granted for one request alone: window (nothing, default), direct (all buffers of whole pages), auto (large ones)");
+
+static unsigned int direct_threshold = 16384;
+module_param(direct_threshold, uint, 0644);
+MODULE_PARM_DESC(direct_threshold, "bytes that a buffer must have in mode auto (default 16384)");
+
+static unsigned int direct_max_kb = 8192;
+module_param(direct_max_kb, uint, 0644);
+MODULE_PARM_DESC(direct_max_kb, "KiB of a device that may be granted directly at a time (default 8192)");
 
 static unsigned int close_timeout = 30;
 module_param(close_timeout, uint, 0644);
@@ -215,6 +249,32 @@ static int read_number(struct xenbus_device *xdev, const char *dir,
 	return err;
 }
 
+/* Likewise a mode. */
+static int read_mode(struct xenbus_device *xdev, enum grant_dma_mode *mode)
+{
+	char *text;
+	int found;
+
+	text = xenbus_read(XBT_NIL, xdev->nodename, XVIO_NODE_DMA_MODE, NULL);
+	if (PTR_ERR_OR_ZERO(text) == -ENOENT) {
+		*mode = READ_ONCE(dma_mode);
+		return 0;
+	}
+	found = PTR_ERR_OR_ZERO(text);
+	if (!found) {
+		found = match_string(grant_dma_mode_names, GRANT_DMA_MODES,
+				     text);
+		kfree(text);
+	}
+	if (found < 0) {
+		xenbus_dev_fatal(xdev, found, "reading %s/%s: window, direct or auto is expected",
+				 xdev->nodename, XVIO_NODE_DMA_MODE);
+		return found;
+	}
+	*mode = found;
+	return 0;
+}
+
 static int check_revision(struct xenbus_device *xdev)
 {
 	char *list;
@@ -348,13 +408,11 @@ static void unregister_vdev(struct xvf_device *xvf)
 	unregister_virtio_device(vdev);
 }
 
-static int create_dma(struct xvf_device *xvf)
+/* What the toolstack, the backend and the module's parameters say together. */
+static int read_config(struct xenbus_device *xdev,
+		       struct grant_dma_config *config)
 {
-	struct xenbus_device *xdev = xvf->xdev;
-	unsigned int initial = window_initial_kb / (XEN_PAGE_SIZE >> 10);
-	unsigned int max = window_max_kb / (XEN_PAGE_SIZE >> 10);
-	unsigned int theirs, trusted;
-	struct grant_dma *gdma;
+	unsigned int theirs, trusted, direct;
 	int err;
 
 	err = read_number(xdev, xdev->otherend, XVIO_NODE_MAX_WINDOW_PAGES,
@@ -362,16 +420,48 @@ static int create_dma(struct xvf_device *xvf)
 			  2 * GRANT_DMA_CHUNK_PAGES, 65536, &theirs);
 	if (err)
 		return err;
+	err = read_number(xdev, xdev->otherend, XVIO_NODE_FEATURE_DIRECT, 0,
+			  0, 1, &direct);
+	if (err)
+		return err;
 	err = read_number(xdev, xdev->nodename, XVIO_NODE_TRUSTED, 1, 0, 1,
 			  &trusted);
 	if (err)
 		return err;
+	err = read_number(xdev, xdev->nodename, XVIO_NODE_DIRECT_THRESHOLD,
+			  direct_threshold, XEN_PAGE_SIZE, BIT(30),
+			  &config->threshold);
+	if (err)
+		return err;
+	err = read_mode(xdev, &config->mode);
+	if (err)
+		return err;
 
 	/* Rings are not part of our window, but of what the backend maps. */
-	max = min(max, theirs - theirs / 8);
+	config->max_pages = min_t(unsigned int, theirs - theirs / 8,
+				  window_max_kb / (XEN_PAGE_SIZE >> 10));
+	config->initial_pages = min_t(unsigned int, config->max_pages,
+				      window_initial_kb /
+				      (XEN_PAGE_SIZE >> 10));
+	config->direct_pages = direct_max_kb / (XEN_PAGE_SIZE >> 10);
+	config->trusted = trusted;
+	if (!trusted || !direct)
+		config->mode = GRANT_DMA_WINDOW;
+	return 0;
+}
+
+static int create_dma(struct xvf_device *xvf)
+{
+	struct xenbus_device *xdev = xvf->xdev;
+	struct grant_dma_config config;
+	struct grant_dma *gdma;
+	int err;
+
+	err = read_config(xdev, &config);
+	if (err)
+		return err;
 	gdma = grant_dma_create(&xdev->dev, xdev->otherend_id, xvf->wq,
-				&dma_host, xvf, min(initial, max), max,
-				trusted);
+				&dma_host, xvf, &config);
 	if (IS_ERR(gdma)) {
 		xenbus_dev_fatal(xdev, PTR_ERR(gdma), "granting the window");
 		return PTR_ERR(gdma);
@@ -410,8 +500,9 @@ static void connect(struct xvf_device *xvf)
 		return;
 	}
 	xenbus_switch_state(xdev, XenbusStateConnected);
-	dev_info(&xdev->dev, "virtio device %u from domain %u, window %lu of %lu KiB\n",
+	dev_info(&xdev->dev, "virtio device %u from domain %u, DMA mode %s, window %lu of %lu KiB\n",
 		 id.device, xdev->otherend_id,
+		 grant_dma_mode_names[xvf->gdma->mode],
 		 (xvf->gdma->max_chunks - xvf->gdma->lowest) *
 		 (GRANT_DMA_CHUNK_SIZE >> 10),
 		 xvf->gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));

@@ -9,6 +9,7 @@
  * fail.c		what is in flight on them when the device is broken
  * grant_dma.c		buffers become grants
  * window.c ringmem.c	memory that is granted for long
+ * direct.c		memory that is granted for one request
  * stats.c		debugfs
  */
 
