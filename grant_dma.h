@@ -2,8 +2,8 @@
 /*
  * the DMA layer: guest buffers become grant references
  *
- * window.c owns the memory that is granted once (the window) and hands out
- * slots of it, ringmem.c has memory for split rings, direct.c grants buffers for
+ * window.c hands out slots of the memory that is granted once (the window),
+ * which chunk.c allocates and grants, ringmem.c has memory for split rings, direct.c grants buffers for
  * one request alone; grant_dma.c is the dma_map_ops on top.
  */
 
@@ -418,6 +418,21 @@ void grant_dma_window_free(struct grant_dma *gdma, unsigned long off,
  * Return: 0; -ENOSPC at the limit; other -errno.
  */
 int grant_dma_window_grow(struct grant_dma *gdma);
+
+/**
+ * grant_dma_chunks_init() - there is no chunk yet
+ * @gdma: the layer
+ */
+void grant_dma_chunks_init(struct grant_dma *gdma);
+
+/**
+ * grant_dma_chunks_exit() - revoke and free every chunk
+ * @gdma: the layer
+ * @deadline: until when the backend may keep pages mapped, in jiffies
+ *
+ * Context: process, may sleep.
+ */
+void grant_dma_chunks_exit(struct grant_dma *gdma, unsigned long deadline);
 
 /**
  * grant_dma_window_init() - claim the references, prepare the allocator

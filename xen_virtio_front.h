@@ -8,7 +8,8 @@
  * vring.c		virtqueues and their event channels
  * fail.c		what is in flight on them when the device is broken
  * grant_dma.c		buffers become grants
- * window.c ringmem.c	memory that is granted for long
+ * window.c chunk.c	memory that is granted for long, and slots of it
+ * ringmem.c		the same for rings
  * direct.c		memory that is granted for one request
  * stats.c		debugfs
  */
