@@ -319,6 +319,7 @@ static void *grant_dma_alloc(struct device *dev, size_t size,
 			return NULL;
 	}
 
+	atomic_long_add(size, &gdma->coherent);
 	vaddr = grant_dma_window_ptr(gdma, off);
 	memset(vaddr, 0, size);
 	*addr = gdma->base + off;
@@ -332,7 +333,9 @@ static void grant_dma_free(struct device *dev, size_t size, void *vaddr,
 
 	if (grant_dma_is_ring(gdma, size) && grant_dma_ring_free(gdma, addr))
 		return;
-	grant_dma_window_free(gdma, addr - gdma->base, PAGE_ALIGN(size));
+	size = PAGE_ALIGN(size);
+	atomic_long_sub(size, &gdma->coherent);
+	grant_dma_window_free(gdma, addr - gdma->base, size);
 }
 
 static int grant_dma_supported(struct device *dev, u64 mask)
@@ -472,6 +475,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	gdma->wq = wq;
 	gdma->max_chunks = max_chunks;
 	gdma->trusted = config->trusted;
+	gdma->idle = config->idle;
 
 	err = -ENOMEM;
 	gdma->stats = alloc_percpu(struct grant_dma_stats);
@@ -482,12 +486,14 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	if (err)
 		goto err_free_stats;
 
+	/* What is there then stays. */
 	do {
 		err = grant_dma_window_grow(gdma);
 		if (err)
 			break;
 	} while ((gdma->max_chunks - gdma->lowest) * GRANT_DMA_CHUNK_PAGES <
 		 config->initial_pages);
+	gdma->initial = gdma->lowest;
 	if (gdma->lowest == gdma->max_chunks)
 		goto err_exit_window;
 	choose_mode(gdma, config);

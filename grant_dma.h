@@ -56,6 +56,8 @@ extern const char * const grant_dma_mode_names[GRANT_DMA_MODES];
  * struct grant_dma_config - what a device may have
  * @initial_pages: size of the window at the start, in pages; at least a chunk
  * @max_pages: its largest size, in pages
+ * @idle: jiffies after which a part of the window that is not used may go, down
+ *	to the first size; 0: never
  * @direct_pages: pages that may be granted directly at a time
  * @mode: what may be granted directly
  * @threshold: in mode auto, how large a buffer must be, in bytes
@@ -64,6 +66,7 @@ extern const char * const grant_dma_mode_names[GRANT_DMA_MODES];
 struct grant_dma_config {
 	unsigned int initial_pages;
 	unsigned int max_pages;
+	unsigned long idle;
 	unsigned int direct_pages;
 	enum grant_dma_mode mode;
 	unsigned int threshold;
@@ -152,15 +155,16 @@ struct grant_dma_cache {
  * struct grant_dma_chunk - GRANT_DMA_CHUNK_SIZE bytes of the window
  * @pages: its pages
  * @vaddr: their address in the kernel, NULL while the chunk is not there
- * @slots: one entry per granule
- * @hole: the range of the allocator that keeps an absent chunk from being
- *	handed out
+ * @slots: one entry per granule, all of size 0 while the chunk is not there
+ * @used: slots were allocated since somebody set this to false
+ * @lost: pages whose reference is gone with them (quarantine)
  */
 struct grant_dma_chunk {
 	struct page **pages;
 	void *vaddr;
 	struct grant_dma_slot *slots;
-	struct iova *hole;
+	bool used;
+	DECLARE_BITMAP(lost, GRANT_DMA_CHUNK_PAGES);
 };
 
 struct grant_dma_buf;
@@ -198,11 +202,15 @@ struct grant_dma_direct {
  * @max_chunks: how many chunks the window can have
  * @lowest: lowest chunk that is there; the window grows downwards, since the
  *	allocator prefers high addresses.  Written under @lock
- * @unused: chunks 0 to @unused - 1 were never made: their references are ours
- *	and grant nothing.  Written under @lock
- * @lock: serialises growth
+ * @floor: the window does not grow below this chunk.  Written under @lock
+ * @initial: the window does not shrink above this chunk
+ * @lock: serialises growing and shrinking
  * @grow_work: grows the window by one chunk
- * @wq: where it runs
+ * @grow_after: not before this time, in jiffies
+ * @grow_backoff: how long growth was put off last time it failed, in jiffies
+ * @shrink_work: gives chunks back that are not used
+ * @idle: how long they must not be used for that, in jiffies; 0: for ever
+ * @wq: where both run
  * @stats: counters of the data path
  * @mode: what is granted directly
  * @direct_min: how large a buffer for that must be; SIZE_MAX if none is
@@ -213,6 +221,10 @@ struct grant_dma_direct {
  * @split_rings: coherent memory of the size of a split ring is one
  * @granted: pages of the window granted so far
  * @revoked: pages of the window revoked so far
+ * @grown: chunks added so far
+ * @grow_failed: chunks that could not be added
+ * @shrunk: chunks given back so far
+ * @coherent: bytes of the window that are coherent memory
  * @ring_granted: pages of rings granted so far
  * @ring_revoked: pages of rings revoked so far
  * @quarantined: pages that the backend did not give back
@@ -234,9 +246,14 @@ struct grant_dma {
 	grant_ref_t first_ref;
 	unsigned int max_chunks;
 	unsigned int lowest;
-	unsigned int unused;
-	struct mutex lock; /* growth: lowest, chunks[] */
+	unsigned int floor;
+	unsigned int initial;
+	struct mutex lock; /* lowest, floor, chunks[] */
 	struct work_struct grow_work;
+	unsigned long grow_after;
+	unsigned long grow_backoff;
+	struct delayed_work shrink_work;
+	unsigned long idle;
 	struct workqueue_struct *wq;
 	struct grant_dma_stats __percpu *stats;
 	enum grant_dma_mode mode;
@@ -248,6 +265,10 @@ struct grant_dma {
 	bool split_rings;
 	atomic_long_t granted;
 	atomic_long_t revoked;
+	atomic_long_t grown;
+	atomic_long_t grow_failed;
+	atomic_long_t shrunk;
+	atomic_long_t coherent;
 	atomic_long_t ring_granted;
 	atomic_long_t ring_revoked;
 	atomic_long_t quarantined;
@@ -411,8 +432,40 @@ void grant_dma_window_free(struct grant_dma *gdma, unsigned long off,
 			   size_t size);
 
 /**
+ * grant_dma_window_take() - take a chunk out of the allocator
+ * @gdma: the layer
+ * @index: the lowest chunk that is there
+ *
+ * Empties all caches of free slots.
+ *
+ * Context: process, under @lock of @gdma.
+ * Return: true if no slot of it is in use; then none can be allocated.
+ */
+bool grant_dma_window_take(struct grant_dma *gdma, unsigned int index);
+
+/**
+ * grant_dma_window_give() - the reverse
+ * @gdma: the layer
+ * @index: a chunk that is there and not in the allocator
+ *
+ * Context: process, under @lock of @gdma.
+ */
+void grant_dma_window_give(struct grant_dma *gdma, unsigned int index);
+
+/**
+ * grant_dma_window_used() - how much of the window is in use
+ * @gdma: the layer
+ *
+ * Return: granules of all slots, and of coherent memory.
+ */
+unsigned long grant_dma_window_used(struct grant_dma *gdma);
+
+/**
  * grant_dma_window_grow() - add a chunk to the window
  * @gdma: the layer
+ *
+ * The window goes back to its first size when it is not used so much any more.
+ * What fails in the background is tried again, after a while.
  *
  * Context: process, may sleep.
  * Return: 0; -ENOSPC at the limit; other -errno.

@@ -58,10 +58,16 @@ static int stats_show(struct seq_file *s, void *unused)
 	show(s, "bytes_in", sum.bytes_in);
 	show(s, "bytes_out", sum.bytes_out);
 	show(s, "exhausted", sum.exhausted);
+	show(s, "window_used_bytes",
+	     grant_dma_window_used(gdma) * GRANT_DMA_GRANULE);
+	show(s, "window_grown", atomic_long_read(&gdma->grown));
+	show(s, "window_grow_failed", atomic_long_read(&gdma->grow_failed));
+	show(s, "window_shrunk", atomic_long_read(&gdma->shrunk));
 	show(s, "refused", sum.refused);
 	show(s, "direct_unfit", sum.direct_unfit);
 	show(s, "direct_exhausted", sum.direct_exhausted);
 	show(s, "direct_refs", gdma->direct.nr_refs);
+	show(s, "direct_refs_used", sum.direct_grants - sum.direct_revoked);
 	show(s, "direct_grants", sum.direct_grants);
 	show(s, "direct_revoked", sum.direct_revoked);
 	show(s, "window_grants", atomic_long_read(&gdma->granted));

@@ -35,8 +35,9 @@ static unsigned long granules(size_t size)
 
 static void window_want_more(struct grant_dma *gdma)
 {
-	if (READ_ONCE(gdma->unused) && !READ_ONCE(gdma->closing) &&
-	    !work_pending(&gdma->grow_work))
+	if (READ_ONCE(gdma->lowest) > READ_ONCE(gdma->floor) &&
+	    !READ_ONCE(gdma->closing) && !work_pending(&gdma->grow_work) &&
+	    !time_before(jiffies, READ_ONCE(gdma->grow_after)))
 		queue_work(gdma->wq, &gdma->grow_work);
 }
 
@@ -108,6 +109,7 @@ static void cache_flush(struct grant_dma *gdma)
 static unsigned long window_alloc_slow(struct grant_dma *gdma,
 				       unsigned long nr)
 {
+	struct grant_dma_chunk *chunk;
 	unsigned long pfn, off;
 	unsigned int lowest;
 
@@ -124,6 +126,9 @@ static unsigned long window_alloc_slow(struct grant_dma *gdma,
 	}
 
 	off = (pfn - GRANT_DMA_CHUNK_GRANULES) << GRANT_DMA_GRANULE_SHIFT;
+	chunk = &gdma->chunks[off >> GRANT_DMA_CHUNK_SHIFT];
+	if (!READ_ONCE(chunk->used))
+		WRITE_ONCE(chunk->used, true);
 	if (unlikely(off >> GRANT_DMA_CHUNK_SHIFT == lowest))
 		window_want_more(gdma);
 	return off;
@@ -168,11 +173,33 @@ static int window_punch_holes(struct grant_dma *gdma)
 
 		if (!hole)
 			return -ENOMEM;
-		gdma->chunks[i - 1].hole = hole;
 		if (hole->pfn_lo != i * GRANT_DMA_CHUNK_GRANULES)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+static unsigned long chunk_granule(unsigned int index)
+{
+	return (index + 1) * GRANT_DMA_CHUNK_GRANULES;
+}
+
+bool grant_dma_window_take(struct grant_dma *gdma, unsigned int index)
+{
+	unsigned long first = chunk_granule(index), got;
+
+	cache_flush(gdma);
+	/* What is below is not there, so it can only be this one. */
+	got = alloc_iova_fast(&gdma->iovad, GRANT_DMA_CHUNK_GRANULES,
+			      first + GRANT_DMA_CHUNK_GRANULES - 1, true);
+	if (got && got != first)
+		free_iova(&gdma->iovad, got);
+	return got == first;
+}
+
+void grant_dma_window_give(struct grant_dma *gdma, unsigned int index)
+{
+	free_iova(&gdma->iovad, chunk_granule(index));
 }
 
 static int window_claim_refs(struct grant_dma *gdma)
@@ -190,6 +217,20 @@ static int window_claim_refs(struct grant_dma *gdma)
 		dev_notice(gdma->dev, "too few grant references: window limited to %lu KiB\n",
 			   gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));
 	return 0;
+}
+
+unsigned long grant_dma_window_used(struct grant_dma *gdma)
+{
+	unsigned long used = atomic_long_read(&gdma->coherent) /
+			     GRANT_DMA_GRANULE;
+	unsigned int i, slot;
+
+	mutex_lock(&gdma->lock);
+	for (i = gdma->lowest; i < gdma->max_chunks; i++)
+		for (slot = 0; slot < GRANT_DMA_CHUNK_GRANULES; slot++)
+			used += granules(READ_ONCE(gdma->chunks[i].slots[slot].size));
+	mutex_unlock(&gdma->lock);
+	return used;
 }
 
 int grant_dma_window_init(struct grant_dma *gdma)
@@ -212,7 +253,6 @@ int grant_dma_window_init(struct grant_dma *gdma)
 		     (dma_addr_t)gdma->first_ref << XVIO_ADDR_PAGE_SHIFT;
 	gdma->limit = (gdma->max_chunks + 1) * GRANT_DMA_CHUNK_GRANULES - 1;
 	gdma->lowest = gdma->max_chunks;
-	gdma->unused = gdma->max_chunks;
 
 	err = iova_cache_get();
 	if (err)
@@ -243,8 +283,5 @@ void grant_dma_window_exit(struct grant_dma *gdma, unsigned long deadline)
 	grant_dma_chunks_exit(gdma, deadline);
 	put_iova_domain(&gdma->iovad);
 	iova_cache_put();
-	if (gdma->unused)
-		gnttab_free_grant_reference_seq(gdma->first_ref, gdma->unused *
-						GRANT_DMA_CHUNK_PAGES);
 	free_percpu(gdma->cache);
 }

@@ -39,6 +39,10 @@ static unsigned int window_max_kb = 8192;
 module_param(window_max_kb, uint, 0644);
 MODULE_PARM_DESC(window_max_kb, "KiB that the window of a device may grow to (default 8192)");
 
+static unsigned int window_idle_s = 30;
+module_param(window_idle_s, uint, 0644);
+MODULE_PARM_DESC(window_idle_s, "seconds after which what is not used of a window that has grown is given back; 0: never (default 30)");
+
 static enum grant_dma_mode dma_mode = GRANT_DMA_WINDOW;
 
 static int set_dma_mode(const char *text, const struct kernel_param *kp)
@@ -443,6 +447,7 @@ static int read_config(struct xenbus_device *xdev,
 	config->initial_pages = min_t(unsigned int, config->max_pages,
 				      window_initial_kb /
 				      (XEN_PAGE_SIZE >> 10));
+	config->idle = min(window_idle_s, 86400U) * HZ;
 	config->direct_pages = direct_max_kb / (XEN_PAGE_SIZE >> 10);
 	config->trusted = trusted;
 	if (!trusted || !direct)
