@@ -21,6 +21,7 @@
 #include <linux/vmalloc.h>
 
 #include "grant_dma.h"
+#include "trace.h"
 
 /* How long a backend that has no chunk any more may take to let go of it. */
 #define REVOKE_TIMEOUT		(2 * HZ)
@@ -215,6 +216,7 @@ int grant_dma_window_grow(struct grant_dma *gdma)
 
 	err = add_chunk(gdma, gdma->lowest - 1);
 	set_grow_retry(gdma, err);
+	trace_xen_virtio_grow(gdma, err);
 	if (err) {
 		atomic_long_inc(&gdma->grow_failed);
 		dev_warn(gdma->dev, "growing the window to %lu KiB: %d; trying again in %u ms or later\n",
@@ -265,6 +267,7 @@ static bool remove_lowest(struct grant_dma *gdma)
 	WRITE_ONCE(gdma->lowest, index + 1);
 	chunk_revoke(gdma, index, jiffies + REVOKE_TIMEOUT, true);
 	atomic_long_inc(&gdma->shrunk);
+	trace_xen_virtio_shrink(gdma);
 	return true;
 
 err_give:

@@ -22,6 +22,13 @@
 #define VIRTIO_F_NOTIFICATION_DATA	38
 #endif
 
+/* From 6.10 on the event knows its string. */
+#ifdef XVF_HAVE_ASSIGN_STR_1
+#define xvf_assign_str(dst, src)	__assign_str(dst)
+#else
+#define xvf_assign_str(dst, src)	__assign_str(dst, src)
+#endif
+
 /* Newer kernels do not count the users of slab pages: page_count() is 0. */
 #ifdef XVF_HAVE_PAGE_SLAB
 #define xvf_page_slab(page)	PageSlab(page)

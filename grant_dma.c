@@ -32,6 +32,9 @@
 #include "grant_dma.h"
 #include "xen_virtio_front.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 /* A device may claim one part in so many of the guest's references... */
 #define FAIR_SHARE		8
 
@@ -91,7 +94,7 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 		addr = grant_dma_direct_map(gdma, phys, size,
 					    dir == DMA_TO_DEVICE);
 		if (addr != DMA_MAPPING_ERROR)
-			return addr;
+			goto out_trace;
 	}
 	if (unlikely(dir == DMA_NONE || size - 1 >= GRANT_DMA_CHUNK_SIZE))
 		return refuse_map(gdma, size, dir);
@@ -116,7 +119,10 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 		       size);
 		this_cpu_add(gdma->stats->bytes_in, size);
 	}
-	return gdma->base + off;
+	addr = gdma->base + off;
+out_trace:
+	trace_xen_virtio_map(gdma, addr, phys, size, dir);
+	return addr;
 }
 
 static void report_unmapped(struct grant_dma *gdma, dma_addr_t addr,
@@ -189,6 +195,7 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	struct grant_dma_slot *slot;
 	unsigned long off;
 
+	trace_xen_virtio_unmap(gdma, addr, size, dir);
 	if (!in_window(gdma, addr, &off)) {
 		if (!grant_dma_direct_unmap(gdma, addr, size,
 					    !(attrs & DMA_ATTR_SKIP_CPU_SYNC)))
@@ -379,6 +386,7 @@ void grant_dma_quarantined(struct grant_dma *gdma, unsigned int nr)
 {
 	if (!nr)
 		return;
+	trace_xen_virtio_quarantine(gdma, nr);
 	atomic_long_add(nr, &gdma->quarantined);
 	dev_alert(gdma->dev, "%u granted pages are still mapped by domain %u: they stay granted until it lets go\n",
 		  nr, gdma->otherend);

@@ -626,6 +626,14 @@ static inline void *grant_dma_window_ptr(const struct grant_dma *gdma,
 	       (off & (GRANT_DMA_CHUNK_SIZE - 1));
 }
 
+/* Is an address one of the window, whether or not there is a chunk? */
+static inline bool grant_dma_in_window(const struct grant_dma *gdma,
+				       dma_addr_t addr)
+{
+	return addr >= gdma->base &&
+	       (addr - gdma->base) >> GRANT_DMA_CHUNK_SHIFT < gdma->max_chunks;
+}
+
 /* The granule that contains the byte at @off. */
 static inline struct grant_dma_slot *
 grant_dma_window_slot(const struct grant_dma *gdma, unsigned long off)
