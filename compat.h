@@ -24,17 +24,24 @@
 
 /* From 6.10 on the event knows its string. */
 #ifdef XVF_HAVE_ASSIGN_STR_1
-#define xvf_assign_str(dst, src)	__assign_str(dst)
+#define xvf_assign_str(dst, src)					\
+do {									\
+	(void)(src);							\
+	__assign_str(dst);						\
+} while (0)
 #else
 #define xvf_assign_str(dst, src)	__assign_str(dst, src)
 #endif
 
 /* Newer kernels do not count the users of slab pages: page_count() is 0. */
+static inline bool xvf_page_slab(struct page *page)
+{
 #ifdef XVF_HAVE_PAGE_SLAB
-#define xvf_page_slab(page)	PageSlab(page)
+	return PageSlab(page);
 #else
-#define xvf_page_slab(page)	false
+	return false;
 #endif
+}
 
 /* Until 6.10 find_vqs() got three arrays instead of one of structures. */
 #ifdef XVF_HAVE_VQ_INFO

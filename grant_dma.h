@@ -2,9 +2,11 @@
 /*
  * the DMA layer: guest buffers become grant references
  *
- * window.c hands out slots of the memory that is granted once (the window),
- * which chunk.c allocates and grants, ringmem.c has memory for split rings, direct.c grants buffers for
- * one request alone; grant_dma.c is the dma_map_ops on top.
+ * window.c	slots of the memory that is granted once, the window
+ * chunk.c	allocates and grants that memory
+ * ringmem.c	memory for split rings
+ * direct.c	grants buffers for one request alone
+ * grant_dma.c	the dma_map_ops on top
  */
 
 #ifndef GRANT_DMA_H
