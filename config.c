@@ -180,6 +180,22 @@ static void limit_segments(struct virtio_device *vdev, unsigned int offset,
 		*seg_max = cpu_to_le32(most);
 }
 
+/*
+ * Once for each device: a driver reads many fields, and what a broken device
+ * is broken by has been said.
+ */
+static void report_config(struct virtio_device *vdev, const char *what,
+			  unsigned int offset, unsigned int len, int err)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+
+	if (test_bit(0, &xvf->broken) || xvf->config_reported)
+		return;
+	xvf->config_reported = true;
+	dev_err(&vdev->dev, "%s %u bytes of config space at %u: %d\n", what,
+		len, offset, err);
+}
+
 static void xvf_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 		    unsigned int len)
 {
@@ -204,8 +220,7 @@ static void xvf_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 	return;
 
 err_report:
-	dev_err_ratelimited(&vdev->dev, "reading %u bytes of config space at %u: %d\n",
-			    len, offset, err);
+	report_config(vdev, "reading", offset, len, err);
 }
 
 static int write_config(struct xvf_device *xvf, u32 offset, const void *buf,
@@ -250,8 +265,7 @@ static void xvf_set(struct virtio_device *vdev, unsigned int offset,
 		return;
 
 err_report:
-	dev_err_ratelimited(&vdev->dev, "writing %u bytes of config space at %u: %d\n",
-			    len, offset, err);
+	report_config(vdev, "writing", offset, len, err);
 }
 
 /*

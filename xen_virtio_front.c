@@ -548,6 +548,7 @@ static void disconnect(struct xvf_device *xvf)
 	cancel_delayed_work_sync(&xvf->give_up_work);
 	cancel_delayed_work_sync(&xvf->break_work);
 	clear_bit(0, &xvf->broken);
+	xvf->config_reported = false;
 }
 
 /* Left over from an earlier life of the backend, which will come back? */

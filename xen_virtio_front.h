@@ -105,6 +105,7 @@ struct xvf_vdev {
  * @written: status bits that the driver has set since the last reset
  * @generation: of the config space, as of the last answer
  * @generation_moves: how often it has changed without a break
+ * @config_reported: that the config space cannot be read or written
  * @config_size: bytes of config space
  * @max_vqs: queues that the device has
  * @queues_lock: protects @nr_queues and @queues against readers of
@@ -133,6 +134,7 @@ struct xvf_device {
 	u32 written;
 	u32 generation;
 	unsigned int generation_moves;
+	bool config_reported;
 	u32 config_size;
 	u32 max_vqs;
 	struct mutex queues_lock; /* nr_queues, queues[], ready */
