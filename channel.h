@@ -53,6 +53,7 @@ struct xvf_channel_host {
  * @rsp_size: room there, in bytes
  * @rsp_len: bytes that arrived, or -errno
  * @done: the response is there
+ * @last_event: when the last config event came, in jiffies
  * @dead: no request is possible any more
  * @requests: requests sent
  * @dropped: messages that made no sense
@@ -81,6 +82,7 @@ struct xvf_channel {
 	size_t rsp_size;
 	int rsp_len;
 	struct completion done;
+	unsigned long last_event;
 	bool dead;
 	atomic_long_t requests;
 	atomic_long_t dropped;
