@@ -275,13 +275,29 @@ err_give:
 	return false;
 }
 
+/*
+ * To unmap, the backend waits for what is in flight, and we for it, which breaks
+ * the device when it takes too long.  So do not begin when requests are stuck.
+ */
+static bool is_moving(struct grant_dma *gdma)
+{
+	struct grant_dma_stats sum;
+	bool moving;
+
+	grant_dma_sum_stats(gdma, &sum);
+	moving = sum.maps + sum.direct_maps == sum.unmaps + sum.direct_unmaps ||
+		 sum.unmaps + sum.direct_unmaps != gdma->unmaps_seen;
+	gdma->unmaps_seen = sum.unmaps + sum.direct_unmaps;
+	return moving;
+}
+
 static void window_shrink_work(struct work_struct *work)
 {
 	struct grant_dma *gdma = container_of(to_delayed_work(work),
 					      struct grant_dma, shrink_work);
 
 	mutex_lock(&gdma->lock);
-	while (!gdma->closing && gdma->lowest < gdma->initial &&
+	while (is_moving(gdma) && !gdma->closing && gdma->lowest < gdma->initial &&
 	       remove_lowest(gdma))
 		;
 	window_watch_idle(gdma);

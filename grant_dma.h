@@ -211,6 +211,7 @@ struct grant_dma_direct {
  * @grow_after: not before this time, in jiffies
  * @grow_backoff: how long growth was put off last time it failed, in jiffies
  * @shrink_work: gives chunks back that are not used
+ * @unmaps_seen: mappings that had ended when it looked last
  * @idle: how long they must not be used for that, in jiffies; 0: for ever
  * @wq: where both run
  * @stats: counters of the data path
@@ -255,6 +256,7 @@ struct grant_dma {
 	unsigned long grow_after;
 	unsigned long grow_backoff;
 	struct delayed_work shrink_work;
+	u64 unmaps_seen;
 	unsigned long idle;
 	struct workqueue_struct *wq;
 	struct grant_dma_stats __percpu *stats;
