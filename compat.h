@@ -87,6 +87,11 @@ static int fn(struct virtio_device *vdev, unsigned int nvqs,		\
 
 #endif
 
+/* Kernels without it have no such thing, or another function for it. */
+#ifndef DMA_ATTR_MMIO
+#define DMA_ATTR_MMIO	0
+#endif
+
 /* Kernels from 6.19 map physical addresses, earlier ones pages. */
 #ifdef XVF_HAVE_MAP_PHYS
 
@@ -94,8 +99,6 @@ static int fn(struct virtio_device *vdev, unsigned int nvqs,		\
 static dma_addr_t fn(struct device *dev, phys_addr_t phys, size_t size, \
 		     enum dma_data_direction dir, unsigned long attrs)	\
 {									\
-	if (attrs & DMA_ATTR_MMIO)					\
-		return DMA_MAPPING_ERROR;				\
 	return impl(dev, phys, size, dir, attrs);			\
 }
 

@@ -77,7 +77,7 @@ static noinline dma_addr_t refuse_map(struct grant_dma *gdma, size_t size,
 				      enum dma_data_direction dir)
 {
 	this_cpu_inc(gdma->stats->refused);
-	dev_err_ratelimited(gdma->dev, "refusing to map %zu bytes in direction %d: a buffer has 1 to %lu bytes\n",
+	dev_err_ratelimited(gdma->dev, "refusing to map %zu bytes in direction %d: buffers are memory of 1 to %lu bytes\n",
 			    size, dir, GRANT_DMA_CHUNK_SIZE);
 	return DMA_MAPPING_ERROR;
 }
@@ -90,13 +90,15 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 	unsigned long off;
 	dma_addr_t addr;
 
-	if (size >= gdma->direct_min && dir != DMA_NONE) {
+	if (unlikely(dir == DMA_NONE || attrs & DMA_ATTR_MMIO))
+		return refuse_map(gdma, size, dir);
+	if (size >= gdma->direct_min) {
 		addr = grant_dma_direct_map(gdma, phys, size,
 					    dir == DMA_TO_DEVICE);
 		if (addr != DMA_MAPPING_ERROR)
 			goto out_trace;
 	}
-	if (unlikely(dir == DMA_NONE || size - 1 >= GRANT_DMA_CHUNK_SIZE))
+	if (unlikely(size - 1 >= GRANT_DMA_CHUNK_SIZE))
 		return refuse_map(gdma, size, dir);
 
 	off = grant_dma_window_alloc(gdma, size);
