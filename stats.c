@@ -2,8 +2,8 @@
 /*
  * what the module does, for people: debugfs/xen-virtio/DEVICE/stats
  *
- * One "name value" a line.  Counters of the data path are kept without locks
- * and may be a little behind each other.
+ * One "name value" a line; docs/architecture.md has the list.  Counters of the
+ * data path are kept without locks and may be a little behind each other.
  */
 
 #include <linux/debugfs.h>
@@ -35,6 +35,55 @@ static void show_queue(struct seq_file *s, const struct xvf_queue *queue)
 		   queue->interrupts);
 }
 
+static void show_window(struct seq_file *s, struct grant_dma *gdma,
+			const struct grant_dma_stats *sum)
+{
+	show(s, "window_kib", (gdma->max_chunks - READ_ONCE(gdma->lowest)) *
+			      (GRANT_DMA_CHUNK_SIZE >> 10));
+	show(s, "window_limit_kib",
+	     gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));
+	show(s, "window_used_bytes",
+	     grant_dma_window_used(gdma) * GRANT_DMA_GRANULE);
+	show(s, "window_grown", atomic_long_read(&gdma->grown));
+	show(s, "window_grow_failed", atomic_long_read(&gdma->grow_failed));
+	show(s, "window_shrunk", atomic_long_read(&gdma->shrunk));
+	show(s, "window_maps", sum->maps);
+	show(s, "bytes_in", sum->bytes_in);
+	show(s, "bytes_out", sum->bytes_out);
+	show(s, "exhausted", sum->exhausted);
+}
+
+static void show_direct(struct seq_file *s, const struct grant_dma *gdma,
+			const struct grant_dma_stats *sum)
+{
+	show(s, "direct_min", gdma->mode == GRANT_DMA_WINDOW ?
+			      0 : gdma->direct_min);
+	show(s, "direct_refs", gdma->direct.nr_refs);
+	show(s, "direct_refs_used", sum->direct_grants - sum->direct_revoked);
+	show(s, "direct_maps", sum->direct_maps);
+	show(s, "direct_unfit", sum->direct_unfit);
+	show(s, "direct_exhausted", sum->direct_exhausted);
+}
+
+static void show_grants(struct seq_file *s, const struct grant_dma *gdma,
+			const struct grant_dma_stats *sum)
+{
+	u64 window = atomic_long_read(&gdma->granted);
+	u64 rings = atomic_long_read(&gdma->ring_granted);
+
+	show(s, "window_grants", window);
+	show(s, "ring_grants", rings);
+	show(s, "direct_grants", sum->direct_grants);
+	show(s, "grants", window + rings + sum->direct_grants);
+	window = atomic_long_read(&gdma->revoked);
+	rings = atomic_long_read(&gdma->ring_revoked);
+	show(s, "window_revoked", window);
+	show(s, "ring_revoked", rings);
+	show(s, "direct_revoked", sum->direct_revoked);
+	show(s, "revoked", window + rings + sum->direct_revoked);
+	show(s, "quarantined", atomic_long_read(&gdma->quarantined));
+}
+
 static int stats_show(struct seq_file *s, void *unused)
 {
 	struct xvf_device *xvf = s->private;
@@ -43,44 +92,14 @@ static int stats_show(struct seq_file *s, void *unused)
 	unsigned int i;
 
 	grant_dma_sum_stats(gdma, &sum);
-	show(s, "window_kib", (gdma->max_chunks - READ_ONCE(gdma->lowest)) *
-			      (GRANT_DMA_CHUNK_SIZE >> 10));
-	show(s, "window_limit_kib",
-	     gdma->max_chunks * (GRANT_DMA_CHUNK_SIZE >> 10));
 	seq_printf(s, "mode %s\n", grant_dma_mode_names[gdma->mode]);
-	show(s, "direct_min", gdma->mode == GRANT_DMA_WINDOW ?
-			      0 : gdma->direct_min);
 	show(s, "maps", sum.maps + sum.direct_maps);
 	show(s, "mapped", sum.maps - sum.unmaps +
 			  sum.direct_maps - sum.direct_unmaps);
-	show(s, "window_maps", sum.maps);
-	show(s, "direct_maps", sum.direct_maps);
-	show(s, "bytes_in", sum.bytes_in);
-	show(s, "bytes_out", sum.bytes_out);
-	show(s, "exhausted", sum.exhausted);
-	show(s, "window_used_bytes",
-	     grant_dma_window_used(gdma) * GRANT_DMA_GRANULE);
-	show(s, "window_grown", atomic_long_read(&gdma->grown));
-	show(s, "window_grow_failed", atomic_long_read(&gdma->grow_failed));
-	show(s, "window_shrunk", atomic_long_read(&gdma->shrunk));
 	show(s, "refused", sum.refused);
-	show(s, "direct_unfit", sum.direct_unfit);
-	show(s, "direct_exhausted", sum.direct_exhausted);
-	show(s, "direct_refs", gdma->direct.nr_refs);
-	show(s, "direct_refs_used", sum.direct_grants - sum.direct_revoked);
-	show(s, "direct_grants", sum.direct_grants);
-	show(s, "direct_revoked", sum.direct_revoked);
-	show(s, "window_grants", atomic_long_read(&gdma->granted));
-	show(s, "window_revoked", atomic_long_read(&gdma->revoked));
-	show(s, "ring_grants", atomic_long_read(&gdma->ring_granted));
-	show(s, "ring_revoked", atomic_long_read(&gdma->ring_revoked));
-	show(s, "grants", atomic_long_read(&gdma->granted) +
-			  atomic_long_read(&gdma->ring_granted) +
-			  sum.direct_grants);
-	show(s, "revoked", atomic_long_read(&gdma->revoked) +
-			   atomic_long_read(&gdma->ring_revoked) +
-			   sum.direct_revoked);
-	show(s, "quarantined", atomic_long_read(&gdma->quarantined));
+	show_window(s, gdma, &sum);
+	show_direct(s, gdma, &sum);
+	show_grants(s, gdma, &sum);
 	show(s, "requests", atomic_long_read(&xvf->chan.requests));
 	show(s, "dropped", atomic_long_read(&xvf->chan.dropped));
 	show(s, "broken", test_bit(0, &xvf->broken));

@@ -225,11 +225,10 @@ unsigned long grant_dma_window_used(struct grant_dma *gdma)
 			     GRANT_DMA_GRANULE;
 	unsigned int i, slot;
 
-	mutex_lock(&gdma->lock);
-	for (i = gdma->lowest; i < gdma->max_chunks; i++)
+	/* Slots of a chunk that goes meanwhile stay, and are of size 0. */
+	for (i = READ_ONCE(gdma->lowest); i < gdma->max_chunks; i++)
 		for (slot = 0; slot < GRANT_DMA_CHUNK_GRANULES; slot++)
 			used += granules(READ_ONCE(gdma->chunks[i].slots[slot].size));
-	mutex_unlock(&gdma->lock);
 	return used;
 }
 
