@@ -35,6 +35,21 @@ lab_skip() {
 	_lab_verdict 4 "SKIP $*"
 }
 
+# lab_part NAME [REASON…]: one of several things that this script tests has
+# passed, or failed for a reason; it is counted by its own name.  The script
+# goes on, and its verdict is still to be given.
+lab_part() {
+	local name=$1
+
+	shift
+	lab_log "part $name: ${*:-passed}"
+	if [ $# = 0 ]; then
+		echo "PART PASS $LAB_NAME.$name"
+	else
+		echo "PART FAIL $LAB_NAME.$name: $*"
+	fi >>"$LAB_STATE/parts"
+}
+
 # A failure of the lab, not of what is tested.
 lab_broken() {
 	_lab_verdict 2 "BROKEN $*"
