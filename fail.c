@@ -13,14 +13,20 @@
 
 #include "xen_virtio_front.h"
 
-/* A queue that is being failed: the device's side of its ring, and how far. */
+/*
+ * How often in one round a driver may be shown a head that it does not have: it
+ * says so each time.  Then there is a pause, up to so many rounds.
+ */
+#define MISSES		16
+#define MAX_PAUSE	32
+
+/* A queue that is being failed: the device's side of its ring. */
 struct fail_state {
 	struct xvf_queue *queue;
 	unsigned int num;
 	struct vring_avail *avail;
 	struct vring_used *used;
-	u16 idx;
-	bool stuck;		/* the driver has not taken the last entry */
+	unsigned int misses;	/* that are left in this round */
 };
 
 /* Let the driver take what is used; false if it found that to be nonsense. */
@@ -40,53 +46,96 @@ static bool run_callback(struct virtqueue *vq)
 	return sane;
 }
 
-static void write_used(struct fail_state *f, u16 at, unsigned int head)
+/*
+ * The used index that the driver has reached, from its own memory: what is in
+ * the ring is the backend's, who may still write there.
+ */
+static u16 next_used(struct virtqueue *vq)
 {
-	struct vring_used_elem *elem = &f->used->ring[at % f->num];
+	return virtqueue_enable_cb_prepare(vq);
+}
 
-	WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(head));
-	WRITE_ONCE(elem->len, 0);
+static void write_used_idx(struct fail_state *f, u16 idx)
+{
+	/* The entry before the index, as a device does it. */
+	virt_wmb();
+	WRITE_ONCE(f->used->idx, (__force __virtio16)cpu_to_le16(idx));
 }
 
 /* Complete the chain that begins at @head, if there is one. */
 static void fail_head(struct fail_state *f, unsigned int head)
 {
-	unsigned int i;
+	u16 idx = next_used(f->queue->vq);
+	struct vring_used_elem *elem = &f->used->ring[idx % f->num];
 
-	if (f->stuck) {
-		/* Whichever entry the driver looks at, it is this one. */
-		for (i = 0; i < f->num; i++)
-			write_used(f, i, head);
-	} else {
-		write_used(f, f->idx++, head);
-	}
-	/* The entry before the index, as a device does it. */
-	virt_wmb();
-	WRITE_ONCE(f->used->idx, (__force __virtio16)cpu_to_le16(f->idx));
-	f->stuck = !run_callback(f->queue->vq);
+	WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(head));
+	WRITE_ONCE(elem->len, 0);
+	write_used_idx(f, idx + 1);
+	if (!run_callback(f->queue->vq))
+		f->misses--;
+}
+
+static u16 avail_idx(const struct fail_state *f)
+{
+	return le16_to_cpu((__force __le16)READ_ONCE(f->avail->idx));
+}
+
+/* The head in the last available entry but @back. */
+static unsigned int recent_head(const struct fail_state *f, unsigned int back)
+{
+	u16 at = avail_idx(f) - 1 - back;
+
+	return le16_to_cpu((__force __le16)READ_ONCE(f->avail->ring[at % f->num]));
 }
 
 /* Which heads are in flight, as far as ring and in-flight record tell. */
 static void find_inflight(struct fail_state *f, unsigned long *heads)
 {
 	const struct xvio_inflight *record = f->queue->inflight;
-	unsigned int i, head, todo;
-	u16 avail_idx;
+	unsigned int i, known, head, todo;
 
-	avail_idx = le16_to_cpu((__force __le16)READ_ONCE(f->avail->idx));
-	todo = min_t(unsigned int, (u16)(avail_idx - f->idx), f->num);
+	todo = min_t(unsigned int,
+		     (u16)(avail_idx(f) - next_used(f->queue->vq)), f->num);
 	for (i = 0; record && i < f->num; i++)
 		if (READ_ONCE(record->desc[i].inflight) == 1)
 			__set_bit(i, heads);
 
 	/* The rest is what the backend had not taken yet: the last entries. */
-	for (i = bitmap_weight(heads, f->num); i < todo; i++) {
-		avail_idx--;
-		head = le16_to_cpu((__force __le16)
-				   READ_ONCE(f->avail->ring[avail_idx % f->num]));
+	known = bitmap_weight(heads, f->num);
+	for (i = 0; i + known < todo; i++) {
+		head = recent_head(f, i);
 		if (head < f->num)
 			__set_bit(head, heads);
 	}
+}
+
+static bool over(const struct fail_state *f)
+{
+	return f->queue->vq->num_free == f->num || !f->misses;
+}
+
+static void fail_untried(struct fail_state *f, unsigned int head)
+{
+	if (head < f->num && !__test_and_set_bit(head, f->queue->tried))
+		fail_head(f, head);
+}
+
+/*
+ * Those of @heads, or all, the youngest first: if the backend lies about what
+ * it has, these are the ones that are in flight.
+ */
+static void fail_heads(struct fail_state *f, const unsigned long *heads)
+{
+	unsigned int i, head;
+
+	for (i = 0; i < f->num && !over(f); i++) {
+		head = recent_head(f, i);
+		if (head < f->num && (!heads || test_bit(head, heads)))
+			fail_untried(f, head);
+	}
+	for (head = 0; head < f->num && !over(f); head++)
+		if (!heads || test_bit(head, heads))
+			fail_untried(f, head);
 }
 
 /* Stop a queue; what the backend has finished is finished. */
@@ -94,7 +143,9 @@ static void stop_queue(struct xvf_queue *queue)
 {
 	__virtqueue_break(queue->vq);
 	synchronize_irq(queue->irq);
-	run_callback(queue->vq);
+	/* The driver has complained about an entry: once is enough. */
+	if (!queue->nonsense && !queue->xvf->gdma->dead)
+		queue->nonsense = !run_callback(queue->vq);
 }
 
 /* Complete what is still in flight on a queue that is stopped. */
@@ -109,21 +160,30 @@ static void fail_queue(struct xvf_queue *queue)
 		.avail = grant_dma_coherent_ptr(gdma,
 						virtqueue_get_avail_addr(vq)),
 		.used = queue->used,
+		.misses = MISSES,
 	};
-	unsigned int head;
 
 	if (vq->num_free == f.num || !vq->callback)
 		return;
-	f.idx = le16_to_cpu((__force __le16)READ_ONCE(f.used->idx));
-	f.stuck = !run_callback(vq);
+	if (queue->pause_left) {
+		queue->pause_left--;
+		return;
+	}
 	bitmap_zero(heads, XVF_MAX_QUEUE_SIZE);
 	find_inflight(&f, heads);
-	for_each_set_bit(head, heads, f.num)
-		fail_head(&f, head);
-
+	fail_heads(&f, heads);
 	/* A backend that lied about it: then every head, known or not. */
-	for (head = 0; head < f.num && vq->num_free < f.num; head++)
-		fail_head(&f, head);
+	fail_heads(&f, NULL);
+	write_used_idx(&f, next_used(vq));
+
+	if (f.misses) {
+		/* None is left, or each was tried while the backend wrote, too. */
+		bitmap_zero(queue->tried, XVF_MAX_QUEUE_SIZE);
+		queue->pause = 0;
+		return;
+	}
+	queue->pause = min(2 * queue->pause + 1, MAX_PAUSE);
+	queue->pause_left = queue->pause;
 }
 
 static void on_live_queues(struct xvf_device *xvf,

@@ -69,8 +69,10 @@ static irqreturn_t queue_interrupt(int irq, void *data)
 		if (queue_progress(queue))
 			eoi = 0;
 		vring_interrupt(irq, vq);
-		if (unlikely(virtqueue_is_broken(vq)))
+		if (unlikely(virtqueue_is_broken(vq))) {
+			queue->nonsense = !test_bit(0, &queue->xvf->broken);
 			xvf_break(queue->xvf, "the backend used a buffer that it did not have");
+		}
 	}
 	/* A backend that sends events without work gets slower answers. */
 	xen_irq_lateeoi(irq, eoi);

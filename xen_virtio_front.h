@@ -52,6 +52,10 @@
  * @name: of the interrupt
  * @used: its used ring, shared
  * @last_used: index there when the last interrupt came
+ * @nonsense: the driver has found a used entry that makes no sense
+ * @tried: heads that the driver was shown as used since the device is broken
+ * @pause: rounds of failing requests to leave out after the next vain one
+ * @pause_left: rounds to leave out now
  * @kicks: notifications sent
  * @interrupts: notifications received
  */
@@ -66,6 +70,10 @@ struct xvf_queue {
 	size_t inflight_size;
 	struct vring_used *used;
 	u16 last_used;
+	bool nonsense;
+	DECLARE_BITMAP(tried, XVF_MAX_QUEUE_SIZE);
+	unsigned int pause;
+	unsigned int pause_left;
 	char name[40];
 	u64 kicks;
 	u64 interrupts;
