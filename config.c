@@ -180,10 +180,7 @@ static void limit_segments(struct virtio_device *vdev, unsigned int offset,
 		*seg_max = cpu_to_le32(most);
 }
 
-/*
- * Once for each device: a driver reads many fields, and what a broken device
- * is broken by has been said.
- */
+/* Once for each device: a driver reads many fields. */
 static void report_config(struct virtio_device *vdev, const char *what,
 			  unsigned int offset, unsigned int len, int err)
 {
@@ -202,25 +199,24 @@ static void xvf_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 	struct xvf_device *xvf = to_xvf_device(vdev);
 	unsigned int n, at = offset, size = len;
 	void *start = buf;
-	int err = -EINVAL;
 
 	memset(buf, 0, len);
-	if (!in_config(xvf, offset, len))
-		goto err_report;
+	if (!in_config(xvf, offset, len)) {
+		report_config(vdev, "reading", offset, len, -EINVAL);
+		return;
+	}
 	while (len) {
 		n = min_t(unsigned int, len, XVIO_MAX_CONFIG_DATA);
-		err = read_config(xvf, offset, buf, n);
-		if (err)
-			goto err_report;
+		if (read_config(xvf, offset, buf, n)) {
+			/* The zeroes must not pass for what is there. */
+			xvf_break(xvf, "the config space cannot be read");
+			return;
+		}
 		offset += n;
 		buf += n;
 		len -= n;
 	}
 	limit_segments(vdev, at, start, size);
-	return;
-
-err_report:
-	report_config(vdev, "reading", offset, len, err);
 }
 
 static int write_config(struct xvf_device *xvf, u32 offset, const void *buf,
