@@ -103,6 +103,10 @@ _lab_build_run() {
 	[ "$suite" = sid ] ||
 		lab_progress "tools ($suite)" \
 			lab_in_root "$root" "$work" make -j2 tools
+	[ "$suite" = sid ] ||
+		lab_progress "the hostile backend ($suite)" \
+			lab_in_root "$root" "$work" \
+			make -j2 -C tests/hostile WERROR=1
 	_lab_collect "$work" "$dir"
 }
 
