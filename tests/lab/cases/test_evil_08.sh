@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Grants that are kept are quarantined, and their pages not used (T13).
+# lab: suites=bookworm guests=pv timeout=600
+# shellcheck source=tests/lab/dom0/hostile.sh
+. /lab/dom0/hostile.sh
+
+kept='are still mapped'
+
+# It writes to what it has kept, while the guest uses all the memory it has.
+memory() {
+	lab_wait_for 10 evil_said scribbled || no "nothing was written" || return
+	lab_domu_exec d1 "mkdir -p /run/m; mount -t tmpfs none /run/m
+		head -c 64M /dev/urandom >/run/m/1
+		for i in 2 3 4; do cp /run/m/1 /run/m/\$i
+			cmp /run/m/1 /run/m/\$i || exit 1
+		done; umount /run/m" || no "the guest's memory was damaged"
+}
+
+evil_guest
+evil keep-window kept "$kept"
+evil keep-one-window kept "$kept"
+evil keep-ring kept "$kept"
+EVIL_THEN=memory evil keep-write kept "$kept"
+evil remove-refused leaving
+evil_end
