@@ -13,16 +13,6 @@
 
 #define WORD	sizeof(uint64_t)
 
-#define GRANTS(type) \
-	{ "grant-map-batches", offsetof(type, grants.map_batches) }, \
-	{ "grant-maps", offsetof(type, grants.maps) }, \
-	{ "grant-unmap-batches", offsetof(type, grants.unmap_batches) }, \
-	{ "grant-unmaps", offsetof(type, grants.unmaps) }, \
-	{ "grant-copy-batches", offsetof(type, grants.copy_batches) }, \
-	{ "grant-copies", offsetof(type, grants.copies) }, \
-	{ "grant-copy-bytes", offsetof(type, grants.copy_bytes) }, \
-	{ "grant-errors", offsetof(type, grants.errors) }
-
 #define VQ(member)	offsetof(struct xvb_vq_stats, member)
 
 const struct xvb_stat xvb_vq_stat_names[] = {
@@ -39,7 +29,14 @@ const struct xvb_stat xvb_vq_stat_names[] = {
 	{ "libaio", VQ(libaio) },
 	{ "helpers", VQ(helpers) },
 	{ "bytes-copied", VQ(bytes_copied) },
-	GRANTS(struct xvb_vq_stats),
+	{ "grant-map-batches", VQ(grants.map_batches) },
+	{ "grant-maps", VQ(grants.maps) },
+	{ "grant-unmap-batches", VQ(grants.unmap_batches) },
+	{ "grant-unmaps", VQ(grants.unmaps) },
+	{ "grant-copy-batches", VQ(grants.copy_batches) },
+	{ "grant-copies", VQ(grants.copies) },
+	{ "grant-copy-bytes", VQ(grants.copy_bytes) },
+	{ "grant-errors", VQ(grants.errors) },
 };
 
 const unsigned int xvb_nr_vq_stats = ARRAY_SIZE(xvb_vq_stat_names);
@@ -54,7 +51,14 @@ const struct xvb_stat xvb_device_stat_names[] = {
 	{ "control-refused", DEVICE(control.refused) },
 	{ "control-dropped", DEVICE(control.dropped) },
 	{ "control-events", DEVICE(control.events) },
-	GRANTS(struct xvb_device_stats),
+	{ "grant-map-batches", DEVICE(grants.map_batches) },
+	{ "grant-maps", DEVICE(grants.maps) },
+	{ "grant-unmap-batches", DEVICE(grants.unmap_batches) },
+	{ "grant-unmaps", DEVICE(grants.unmaps) },
+	{ "grant-copy-batches", DEVICE(grants.copy_batches) },
+	{ "grant-copies", DEVICE(grants.copies) },
+	{ "grant-copy-bytes", DEVICE(grants.copy_bytes) },
+	{ "grant-errors", DEVICE(grants.errors) },
 };
 
 const unsigned int xvb_nr_device_stats = ARRAY_SIZE(xvb_device_stat_names);
