@@ -89,7 +89,8 @@ static size_t ask(struct server *s, const char *line, void *buf, size_t size)
 	size_t len = 0;
 	ssize_t n;
 
-	assert_int_equal(send(s->client, line, strlen(line), 0), strlen(line));
+	n = dprintf(s->client, "%s\n", line);
+	assert_int_equal(n, strlen(line) + 1);
 	serve(s);
 	do {
 		n = recv(s->client, (char *)buf + len, size - len, 0);
@@ -104,7 +105,7 @@ static void version(void **state)
 	static const char want[] = "xen-virtiod " XVB_VERSION "\n";
 	char buf[256];
 
-	assert_int_equal(ask(*state, "version\n", buf, sizeof(buf)),
+	assert_int_equal(ask(*state, "version", buf, sizeof(buf)),
 			 strlen(want));
 	assert_memory_equal(buf, want, strlen(want));
 }
@@ -115,7 +116,7 @@ static void stats_answer(void **state)
 	struct xvb_ctl_stats out;
 	size_t len;
 
-	len = ask(*state, "stats 7 3\n", buf, sizeof(buf));
+	len = ask(*state, "stats 7 3", buf, sizeof(buf));
 	assert_int_equal(xvb_ctl_check_stats(buf, len, &out), 0);
 	assert_int_equal(out.pid, 1234);
 	assert_string_equal(out.state, "connected");
@@ -129,7 +130,7 @@ static void no_device(void **state)
 	char buf[256];
 	size_t len;
 
-	len = ask(*state, "stats 7 4\n", buf, sizeof(buf));
+	len = ask(*state, "stats 7 4", buf, sizeof(buf));
 	assert_int_equal(xvb_ctl_check_stats(buf, len, &out), -ENOENT);
 }
 
@@ -137,10 +138,10 @@ static void no_device(void **state)
 static void nonsense(void **state)
 {
 	static const char * const bad[] = {
-		"\n", "stat 7 3\n", "stats\n", "stats \n", "stats 7\n",
-		"stats 7 \n", "stats 7 x\n", "stats x 3\n", "stats -7 3\n",
-		"stats 7 3 1\n", "stats 7  3\n", "stats 7 3 \n",
-		"stats 99999 3\n", "stats 7 4294967296\n", "versions\n",
+		"", "stat 7 3", "stats", "stats ", "stats 7",
+		"stats 7 ", "stats 7 x", "stats x 3", "stats -7 3",
+		"stats 7 3 1", "stats 7  3", "stats 7 3 ",
+		"stats 99999 3", "stats 7 4294967296", "versions",
 	};
 	static const char want[] = "error: unknown request\n";
 	struct xvb_ctl_stats out;

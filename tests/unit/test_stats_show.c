@@ -29,7 +29,7 @@ static int set_up(void **state)
 	now.now_ms = 100000;
 	now.uptime_ms = 3725000;
 	now.connected_ms = 61000;
-	strcpy(now.state, "connected");
+	snprintf(now.state, sizeof(now.state), "connected");
 	xvb_stat_set(&d->nr_queues, 2);
 	xvb_stat_set(&d->windows, 12);
 	xvb_stat_set(&d->window_pages, 3072);
@@ -139,7 +139,7 @@ static void no_worker(void **state)
 
 	(void)state;
 	memset(&now, 0, sizeof(now));
-	strcpy(now.state, "idle");
+	snprintf(now.state, sizeof(now.state), "idle");
 	view.type = "";
 	view.domain = "";
 	text = table(80);
