@@ -55,11 +55,9 @@ static const char *number(char buf[24], uint64_t value, bool bytes)
 		snprintf(buf, 24, "%" PRIu64, value);
 		return buf;
 	}
-	while (scaled >= 9999.95 && unit < sizeof(units) - 1) {
+	for (scaled /= base; scaled >= 9999.95 && units[unit + 1]; unit++)
 		scaled /= base;
-		unit++;
-	}
-	snprintf(buf, 24, "%.1f %c%s", scaled, units[unit - 1],
+	snprintf(buf, 24, "%.1f %c%s", scaled, units[unit],
 		 bytes ? "iB" : "");
 	return buf;
 }

@@ -69,7 +69,7 @@ static_assert(sizeof(struct xvb_vq_stats) ==
 static_assert(sizeof(struct xvb_device_stats) ==
 	      ARRAY_SIZE(xvb_device_stat_names) * WORD, "a counter has no name");
 static_assert(sizeof(struct xvb_stats) ==
-	      (1 + XVB_MAX_QUEUES) * XVB_STATS_SLOT_WORDS * WORD,
+	      (1UL + XVB_MAX_QUEUES) * XVB_STATS_SLOT_WORDS * WORD,
 	      "a slot is too small");
 
 int xvb_stats_make(struct xvb_stats **stats)

@@ -58,13 +58,13 @@ static char *table(unsigned int width)
 /* The line of the table that begins with @label, its spaces squeezed. */
 static void expect_line(const char *text, const char *label, const char *want)
 {
+	size_t n = strlen(label);
 	const char *p = text;
 	char line[512];
-	size_t n;
 
-	for (; p && strncmp(p, label, strlen(label)); p += *p == '\n') {
-		p = strchr(p, '\n');
-		if (!p)
+	while (strncmp(p, label, n)) {
+		p += strcspn(p, "\n");
+		if (!*p++)
 			fail_msg("no line \"%s\" in:\n%s", label, text);
 	}
 	for (n = 0; *p && *p != '\n' && n < sizeof(line) - 1; p++)
