@@ -33,6 +33,18 @@ lab_hash() {
 	} | sha256sum | cut -c1-12
 }
 
+# Once a minute the last line of a log, while PID runs.
+_lab_show_progress() {
+	local pid=$1 text=$2 log=$3 said=$SECONDS
+
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		[ $((SECONDS - said)) -ge 60 ] || continue
+		said=$SECONDS
+		lab_msg "$text: $(tail -n 1 "$log" | cut -c1-70)"
+	done
+}
+
 # lab_progress TEXT COMMAND…: run quietly, say what takes time, show the log
 # only when it failed.
 lab_progress() {
@@ -43,6 +55,7 @@ lab_progress() {
 	log=$(mktemp "$LAB_CACHE/log/$(date +%Y%m%d-%H%M%S)-XXXXXX")
 	lab_msg "$text …"
 	"$@" </dev/null >"$log" 2>&1 &
+	_lab_show_progress $! "$text" "$log"
 	wait $! || status=$?
 	if [ $status != 0 ]; then
 		tail -n 40 "$log" >&2
