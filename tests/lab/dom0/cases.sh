@@ -3,7 +3,7 @@
 # What several cases need; each begins with ". /lab/dom0/cases.sh".
 
 # shellcheck disable=SC2034 # for lab_domu_exec
-LAB_CASE_TIMEOUT=240
+LAB_CASE_TIMEOUT=$((240 * LAB_SLOW))
 
 # An ext4, where O_DIRECT works, on a ramdisk, which is much faster than the
 # emulated disk.  The second ramdisk is for slow_disk().
@@ -34,7 +34,7 @@ sum() { # COMMAND…: hash of what it prints
 # --- devices -----------------------------------------------------------------
 
 guest_wait() { # NAME SECONDS CONDITION: poll a condition inside the domU
-	lab_domu_exec "$1" "i=$(($2 * 20)); until $3; do
+	lab_domu_exec "$1" "i=$(($2 * 20 * LAB_SLOW)); until $3; do
 		i=\$((i - 1)); [ \$i -gt 0 ] || exit 1; sleep 0.05; done"
 }
 

@@ -5,6 +5,10 @@
 # $LAB_STATE/problems, details are in the script's log.
 
 LAB_SPLAT='WARNING:|BUG:|Oops|Call Trace:|general protection|Bad page|Bad rss|kernel panic|possible circular locking|inconsistent lock state|suspicious RCU|INFO: task .* blocked for more|detected stall|soft lockup|refcount_t:|UBSAN:|KASAN:|unreferenced object|Modules linked in:'
+# What debug kernels add: lockdep, DMA debugging, SLUB, freed pages that were
+# written to.
+LAB_SPLAT+='|INFO: trying to register non-static key|lockdep is turned off'
+LAB_SPLAT+='|DMA-API: |BUG [a-z]|pagealloc: |ODEBUG: |leak detector disabled'
 LAB_XEN_ERROR='Xen BUG|Xen WARN|Xen call trace|Assertion|FATAL|panic|grant_table\.c|gnttab|evtchn|event_channel\.c|crashed|domain_crash|mm\.c:.*(Error|Bad|error|Failed)|EPT violation|NPT violation|EMUL'
 
 problem() {
@@ -78,7 +82,8 @@ _check_dmesg() {
 _check_domu_dmesg() {
 	local log first
 
-	for log in "$LAB_OUT"/domu-*.dmesg "$LAB_OUT"/domu-*.console; do
+	for log in "$LAB_OUT"/domu-*.dmesg "$LAB_OUT"/domu-*.console \
+		"$LAB_OUT"/domu-*.debug; do
 		[ -f "$log" ] || continue
 		first=$(grep -aE "$LAB_SPLAT" "$log" | _unexpected | head -n 1)
 		[ -z "$first" ] ||

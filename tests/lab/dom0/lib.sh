@@ -2,12 +2,12 @@
 # shellcheck shell=bash
 # Helpers for the scripts that run in dom0; the interface is in README.md.
 
-LAB_CASE_TIMEOUT=120		# seconds, for lab_domu_exec
-LAB_BOOT_TIMEOUT=240		# seconds, for lab_domu_wait
 LAB_DOMU=/run/lab/domu		# one directory per running domU
 LAB_GUEST_DIR=/lab/guest
 # shellcheck source=/dev/null
 . /lab/config
+LAB_CASE_TIMEOUT=$((120 * LAB_SLOW))	# seconds, for lab_domu_exec
+LAB_BOOT_TIMEOUT=$((240 * LAB_SLOW))	# seconds, for lab_domu_wait
 
 # What a kernel need not find out by reading ports that are emulated twice.
 LAB_QUICK="tsc_early_khz=$LAB_TSC_KHZ pci=off 8250.nr_uarts=0 agp=off"
@@ -67,9 +67,10 @@ lab_log() {
 	echo "[$now] $*"
 }
 
-# lab_wait_for SECONDS CONDITION…: poll a command until it succeeds.
+# lab_wait_for SECONDS CONDITION…: poll a command until it succeeds; a slow
+# guest gets more time.
 lab_wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * LAB_SLOW))
 
 	shift
 	until "$@" >/dev/null 2>&1; do
@@ -82,6 +83,10 @@ lab_wait_for() {
 }
 
 # --- domUs -----------------------------------------------------------------
+
+_lab_debug_guest() {
+	[ "$LAB_GUEST_SUITE" = debug ]
+}
 
 _lab_domid() {
 	xl domid "$1" 2>/dev/null
@@ -97,6 +102,11 @@ _lab_config() {
 	local name=$1 pair
 
 	shift
+	if _lab_debug_guest; then
+		# The shadow of KASAN alone takes an eighth.
+		key[memory]=768
+		key[cmdline]+=" page_poison=1"
+	fi
 	for pair; do
 		[[ -v key[${pair%%=*}] ]] ||
 			lab_broken "lab_domu_create: unknown key ${pair%%=*}"
@@ -202,9 +212,44 @@ _lab_domu_flush() {
 	/lab/bin/labcon exec "$LAB_DOMU/$name" 5 true 2>/dev/null || :
 }
 
+# What only a debug kernel knows, and only as long as it lives: memory that
+# nothing refers to, errors of which only the first was logged, and mappings
+# that are left of a device without a driver.  kmemleak believes what
+# it has seen twice, of objects that are 5 s old; the third look is for those
+# that were on their way between two places.
+_lab_debug_scan=$(cat <<'END'
+cd /sys/kernel/debug || exit
+scan() { echo scan >kmemleak || echo "BUG: kmemleak does not work"; }
+scan; sleep 6; scan
+[ -z "$(cat kmemleak)" ] || { scan; cat kmemleak; }
+grep -q '^ *debug_locks: *1$' /proc/lockdep_stats || echo "BUG: lockdep is off"
+[ "$(cat dma-api/disabled)" = N ] || echo "BUG: DMA-API: is off"
+[ "$(cat dma-api/error_count)" = 0 ] ||
+	echo "DMA-API: $(cat dma-api/error_count) errors"
+while read -r _ device rest; do
+	[[ $device != virtio-* ]] || [ -e "/sys/bus/xen/devices/$device/driver" ] ||
+		echo "DMA-API: $device is gone, not its mapping $rest"
+done <dma-api/dump
+END
+)
+
+_lab_domu_debug() {
+	local name=$1 dir=$LAB_DOMU/$1
+
+	_lab_debug_guest || return 0
+	if [ ! -e "$dir/ready" ] || [ -e "$dir/gone" ]; then
+		return 0
+	fi
+	/lab/bin/labcon exec "$dir" 120 "$_lab_debug_scan" \
+		>>"$LAB_OUT/domu-$name.debug" ||
+		echo "BUG: $name could not be scanned" \
+			>>"$LAB_OUT/domu-$name.debug"
+}
+
 lab_domu_destroy() {
 	local name=$1
 
+	_lab_domu_debug "$name"
 	_lab_domu_flush "$name"
 	if _lab_domid "$name" >/dev/null; then
 		xl destroy "$name" || return
@@ -216,6 +261,7 @@ lab_domu_destroy() {
 lab_domu_shutdown() {
 	local name=$1 id
 
+	_lab_domu_debug "$name"
 	_lab_domu_flush "$name"
 	id=$(_lab_domid "$name") || return
 	xl shutdown "$name" || return

@@ -9,6 +9,7 @@ _lab_chroot() {
 	shift 2
 	mount --bind "$root" "$root"
 	mount --bind "$dir" "$root/mnt"
+	[ -z "${LAB_SRV:-}" ] || mount --bind "$LAB_SRV" "$root/srv"
 	mount -t tmpfs tmp "$root/tmp"
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev"
@@ -19,7 +20,7 @@ _lab_chroot() {
 }
 
 # lab_in_root ROOT DIR COMMAND…: run COMMAND in ROOT, which stays as it is,
-# with DIR as its current directory /mnt.
+# with DIR as its current directory /mnt, and $LAB_SRV, if set, as /srv.
 lab_in_root() {
 	unshare --mount --propagation private --pid --fork \
 		bash -euo pipefail -c \
@@ -46,6 +47,23 @@ lab_agent() {
 	lab_cached "$name" _lab_agent_fill "$1"
 	echo "$LAB_CACHE/$name"
 }
+
+# lab_build_module SUITE SOURCE TARGET: build the module that SOURCE's Kbuild
+# describes for the suite's kernel; what is loaded is put into TARGET.
+lab_build_module() (
+	root=$(lab_root "$1")
+	lab_kdir "$1"
+	work=$(mktemp -d "$LAB_CACHE/tmp-XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	cp "$2"/Kbuild "$2"/*.c "$work/"
+	LAB_SRV=$LAB_KERNEL_TREE lab_progress \
+		"$(basename "$2") for Linux $LAB_KERNEL ($1)" \
+		lab_in_root "$root" "$work" \
+		make -C "$LAB_HEADERS" M=/mnt modules
+	mkdir -p "$3"
+	cp "$work"/*.ko "$3/"
+	strip -g "$3"/*.ko
+)
 
 # The files of the tree that a build can depend on, zero-terminated.
 _lab_tree_files() {
@@ -92,21 +110,40 @@ _lab_collect() {
 	done
 }
 
-_lab_build_run() {
-	local suite=$1 root=$2 work=$3 dir=$4 release
+# lab_kdir SUITE: where the kernel's headers are inside the suite's root in
+# LAB_HEADERS, its version in LAB_KERNEL, and what to mount as /srv in
+# LAB_KERNEL_TREE.
+lab_kdir() {
+	if [ "$1" = debug ]; then
+		LAB_KERNEL_TREE=$(lab_debug_kernel)
+		LAB_KERNEL=$(lab_kernel_release "$LAB_KERNEL_TREE")
+		LAB_HEADERS=/srv/lib/modules/$LAB_KERNEL/build
+	else
+		LAB_KERNEL_TREE=
+		LAB_KERNEL=$(lab_kernel_release "$(lab_root "$1")")
+		LAB_HEADERS=/lib/modules/$LAB_KERNEL/build
+	fi
+}
 
-	release=$(lab_kernel_release "$root")
+_lab_build_run() {
+	local suite=$1 root=$2 work=$3 dir=$4
+
 	_lab_tree_sync "$work"
-	lab_progress "xen-virtio-front.ko for Linux $release ($suite)" \
+	lab_kdir "$suite"
+	LAB_SRV=$LAB_KERNEL_TREE lab_progress \
+		"xen-virtio-front.ko for Linux $LAB_KERNEL ($suite)" \
 		lab_in_root "$root" "$work" \
-		make -j2 modules "KDIR=/lib/modules/$release/build"
-	[ "$suite" = sid ] ||
+		make -j2 modules "KDIR=$LAB_HEADERS"
+	case $suite in
+	sid|debug) ;;
+	*)
 		lab_progress "tools ($suite)" \
 			lab_in_root "$root" "$work" make -j2 tools
-	[ "$suite" = sid ] ||
 		lab_progress "the hostile backend ($suite)" \
 			lab_in_root "$root" "$work" \
 			make -j2 -C tests/hostile WERROR=1
+		;;
+	esac
 	_lab_collect "$work" "$dir"
 }
 
@@ -123,12 +160,21 @@ _lab_forget_old_builds() {
 	done
 }
 
+# lab_kernel_name SUITE: what its modules belong to, as part of a file name.
+lab_kernel_name() {
+	if [ "$1" = debug ]; then
+		basename "$(lab_debug_kernel)"
+	else
+		basename "$(lab_root "$1")"
+	fi
+}
+
 # lab_build SUITE: build the tree, print a directory with modules/ and bin/.
 lab_build() {
 	local suite=$1 root name work
 
 	root=$(lab_root "$suite")
-	name=build/$(basename "$root")-$(_lab_tree_key)
+	name=build/$(lab_kernel_name "$suite")-$(_lab_tree_key)
 	if [ ! -f "$LAB_TREE/Makefile" ]; then
 		lab_msg "no Makefile at the top: nothing to build"
 		name=build/none

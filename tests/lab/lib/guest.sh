@@ -220,7 +220,11 @@ _lab_guest_fill() {
 	_lab_guest_tree "$root" "$user" "$dir/tree" "$release"
 	(cd "$dir/tree" && find . | cpio --quiet -o -H newc) >"$dir/initramfs"
 	rm -rf "$dir/tree"
-	lab_extract_vmlinux "$root/boot/vmlinuz-$release" "$dir/vmlinux"
+	if readelf -h "$root/boot/vmlinuz-$release" >/dev/null 2>&1; then
+		cp "$root/boot/vmlinuz-$release" "$dir/vmlinux"
+	else
+		lab_extract_vmlinux "$root/boot/vmlinuz-$release" "$dir/vmlinux"
+	fi
 	echo "$release" >"$dir/release"
 }
 
@@ -233,7 +237,11 @@ _lab_guest_make() {
 lab_guest() {
 	local root user name
 
-	root=$(lab_root "$1")
+	if [ "$1" = debug ]; then
+		root=$(lab_debug_kernel)
+	else
+		root=$(lab_root "$1")
+	fi
 	user=$(lab_root "$2")
 	name=guest/$(basename "$root")-$({
 		basename "$user"

@@ -14,6 +14,12 @@ LAB_PACKAGES_DOM0=(
 	util-linux
 )
 
+# Where the debug kernel is built, see debug.sh.
+LAB_PACKAGES_DEBUG=(
+	gcc make libc6-dev kmod bc bison cpio flex libelf-dev libssl-dev
+	xz-utils linux-source-6.1
+)
+
 # What no dom0 of the lab can use; it makes the image small.
 LAB_DOM0_DROP=(
 	usr/include usr/src usr/lib/gcc usr/lib/firmware usr/share/doc
@@ -33,8 +39,8 @@ LAB_DOM0_DROP=(
 
 lab_check_suite() {
 	case $1 in
-	bookworm|trixie|sid) ;;
-	*) lab_die "unknown suite '$1' (bookworm, trixie, sid)" ;;
+	bookworm|trixie|sid|debug) ;;
+	*) lab_die "unknown suite '$1' (bookworm, trixie, sid, debug)" ;;
 	esac
 }
 
@@ -63,21 +69,38 @@ _lab_mmdebstrap() {
 }
 
 _lab_root_make() {
-	lab_progress "Debian $1 (dom0 and build root)" _lab_mmdebstrap "$@"
+	local suite=$1 what="dom0 and build root"
+
+	shift
+	case $suite in
+	sid) what="build root" ;;
+	debug) suite=bookworm what="root for the debug kernel" ;;
+	esac
+	lab_progress "Debian $suite ($what)" _lab_mmdebstrap "$suite" "$@"
+}
+
+_lab_root_packages() {
+	case $1 in
+	debug) _lab_join "${LAB_PACKAGES_DEBUG[@]}" ;;
+	sid) _lab_join "${LAB_PACKAGES_BUILD[@]}" ;;
+	*) _lab_join "${LAB_PACKAGES_BUILD[@]}" "${LAB_PACKAGES_DOM0[@]}" ;;
+	esac
+}
+
+# lab_root_name SUITE: where the suite's root is below the cache.
+lab_root_name() {
+	echo "roots/$1-$({
+		_lab_root_packages "$1"
+		declare -f _lab_mmdebstrap
+	} | lab_hash)"
 }
 
 # lab_root SUITE: print the directory of the suite's root, made when missing.
 lab_root() {
-	local suite=$1 packages name
+	local name
 
-	packages=$(_lab_join "${LAB_PACKAGES_BUILD[@]}")
-	[ "$suite" = sid ] ||
-		packages+=,$(_lab_join "${LAB_PACKAGES_DOM0[@]}")
-	name=roots/$suite-$({
-		echo "$packages"
-		declare -f _lab_mmdebstrap
-	} | lab_hash)
-	lab_cached "$name" _lab_root_make "$suite" "$packages"
+	name=$(lab_root_name "$1")
+	lab_cached "$name" _lab_root_make "$1" "$(_lab_root_packages "$1")"
 	echo "$LAB_CACHE/$name"
 }
 
