@@ -34,7 +34,7 @@ have_tools := $(shell pkg-config --exists $(tools_libs) 2>/dev/null && echo y)
 have_kdir  := $(if $(wildcard $(KDIR)/Makefile),y)
 
 .PHONY: all modules tools install install-modules install-tools clean \
-	unit static lab check demo setup help
+	unit static lab check check-debug demo setup help
 
 all: $(if $(have_kdir),modules,no-kdir) $(if $(have_tools),tools,no-tools)
 	@$(if $(have_kdir)$(have_tools),true,false)
@@ -89,6 +89,9 @@ lab:
 check:
 	@tests/check all
 
+check-debug:
+	@tests/check debug $(if $(T),'$(T)')
+
 demo:
 	@tests/demo/run --guest $(or $(GUEST),pv)
 
@@ -108,6 +111,8 @@ help:
 	@echo 'make lab T=pattern    the tests on real Xen whose names match;'
 	@echo '                      SUITE=trixie, GUEST=pvh: only those'
 	@echo 'make check            all of these, and builds for every kernel'
+	@echo 'make check-debug      the lab with a kernel that has KASAN, lockdep,'
+	@echo '                      kmemleak and DMA debugging; builds it first'
 	@echo 'make demo           boots Xen, dom0 and a domU from a virtio disk;'
 	@echo '                      GUEST=pvh for a PVH guest'
 	@echo 'make setup            installs what the tests need (apt, as root)'

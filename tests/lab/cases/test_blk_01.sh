@@ -3,6 +3,7 @@
 # A disk attached to a running domU: what one side wrote, the other reads (R1).
 # lab: suites=bookworm,trixie guests=pv,pvh timeout=600
 # lab: suites=bookworm guests=pv,pvh guest-suites=sid timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

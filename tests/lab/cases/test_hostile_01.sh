@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # The guest sees no host path and no private node, and cannot write ours.
 # lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pvh guest-suites=debug
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Nonsense in a frontend's nodes ends the connection, with a reason (R8, T17).
 # lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pvh guest-suites=debug
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # A frontend that changes its state without end disturbs nobody else (T7, T8).
 # lab: suites=bookworm guests=pv
+# lab: suites=bookworm guests=pvh guest-suites=debug
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

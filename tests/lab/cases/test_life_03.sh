@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # A disk is pulled out under I/O, raw and mounted: errors, but no hang (R6).
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

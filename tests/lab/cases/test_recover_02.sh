@@ -3,6 +3,7 @@
 # A worker is killed with slow I/O in flight: dom0 clean, no grant left, the
 # domU gets errors and can have the disk again (R3, T10).
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

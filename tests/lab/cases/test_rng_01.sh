@@ -3,6 +3,7 @@
 # An entropy device: /dev/hwrng gives bytes, never the same ones (R15).
 # lab: suites=bookworm,trixie guests=pv,pvh
 # lab: suites=bookworm guests=pv,pvh guest-suites=sid
+# lab: suites=bookworm guests=pvh guest-suites=debug
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
