@@ -69,6 +69,9 @@ _lab_qemu_arguments() {
 			-device "virtserialport,chardev=$name,name=lab.$name"
 		)
 	done
+	for name in "${LAB_PLUGINS[@]}"; do
+		LAB_QEMU+=(-plugin "$name")
+	done
 	if [ "$LAB_ICOUNT" = 1 ]; then
 		LAB_QEMU+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
 	else
