@@ -228,11 +228,14 @@ static inline void aio_unmute(struct xvb_fio *fio, const struct iocb *iocb)
 
 static void aio_submit(struct xvb_fio *fio)
 {
+	struct xvb_fio_req *req;
 	unsigned int pos = 0;
 	int ret;
 
 	if (fio->queued) {
 		fio->flying += xvb_uring_submit(fio->uring);
+		while ((req = xvb_uring_take_back(fio->uring)))
+			aio_queue_here(fio, req);
 		fio->queued = 0;
 		fio->swept = true;
 	}
@@ -287,23 +290,22 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 	}
 }
 
+static void aio_uring_done(void *ctx, struct xvb_fio_req *req, int result)
+{
+	struct xvb_fio *fio = ctx;
+
+	fio->flying--;
+	aio_unmute(fio, &req->iocb);
+	if (unlikely(result == -EAGAIN))
+		/* Not without waiting, not in one piece: from anew. */
+		aio_queue_here(fio, req);
+	else
+		aio_finish(fio, req, XVB_FIO_URING, result);
+}
+
 static void aio_reap_uring(struct xvb_fio *fio)
 {
-	struct xvb_fio_req *req;
-	int result;
-
-	while ((req = xvb_uring_next(fio->uring, &result))) {
-		fio->flying--;
-		aio_unmute(fio, &req->iocb);
-		if (result >= 0 && (uint64_t)result == req->len)
-			aio_finish(fio, req, XVB_FIO_URING, 0);
-		else if (result >= 0 || result == -EAGAIN ||
-			 result == -EOPNOTSUPP || result == -EINVAL)
-			/* Not without waiting, not in one piece: from anew. */
-			aio_queue_here(fio, req);
-		else
-			aio_finish(fio, req, XVB_FIO_URING, result);
-	}
+	xvb_uring_reap(fio->uring, aio_uring_done, fio);
 }
 
 /* By system call: what is there, or the first that is within @ns. */

@@ -157,17 +157,32 @@ bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req);
  * xvb_uring_submit() - start what is queued
  * @u: ring
  *
- * Return: how many requests.
+ * What the kernel refuses stays queued, for xvb_uring_take_back().
+ *
+ * Return: how many requests it has started.
  */
 unsigned int xvb_uring_submit(struct xvb_uring *u);
 
 /**
- * xvb_uring_next() - take a completion
- * @u: ring
- * @result: bytes, or -errno; -EAGAIN and -EOPNOTSUPP: it has to go another way
+ * xvb_uring_take_back() - undo one xvb_uring_queue()
+ * @u: ring, after xvb_uring_submit()
  *
- * Return: the request, its data in place if it is complete; or NULL.
+ * Return: a request that has to go another way, or NULL when there is none.
  */
-struct xvb_fio_req *xvb_uring_next(struct xvb_uring *u, int *result);
+struct xvb_fio_req *xvb_uring_take_back(struct xvb_uring *u);
+
+/**
+ * xvb_uring_reap() - take all completions that are there
+ * @u: ring
+ * @done: called for each request, with 0 when it is complete and its data are
+ *        in place, -EAGAIN when it has to go another way, or another -errno;
+ *        may queue requests
+ * @ctx: for @done
+ *
+ * Return: how many.
+ */
+unsigned int xvb_uring_reap(struct xvb_uring *u,
+			    void (*done)(void *ctx, struct xvb_fio_req *req,
+					 int result), void *ctx);
 
 #endif /* XVB_FILE_PRIV_H */

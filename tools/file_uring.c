@@ -28,7 +28,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <liburing.h>
@@ -38,10 +37,9 @@
 #include "util.h"
 
 #define URING_SLOT	16384
-#define URING_SLOTS	128
+#define URING_SLOTS	128	/* a power of two: entries of the ring, too */
 #define URING_MISSES	16	/* in a row, until it is left alone... */
 #define URING_SKIP	1024	/* ...for so many requests */
-#define URING_NAP_NS	1000000L
 
 struct xvb_uring {
 	struct io_uring ring;
@@ -51,6 +49,7 @@ struct xvb_uring {
 	unsigned int skip;		/* requests that are not for us */
 	unsigned int misses;
 	bool useless;			/* the file cannot do RWF_NOWAIT */
+	struct xvb_ratelimit limit;	/* of what is said about it */
 	atomic_flag taken;
 	uint16_t free[URING_SLOTS];
 };
@@ -244,11 +243,18 @@ bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req)
 	return true;
 }
 
+/* No memory, most likely.  libaio has the requests for a while. */
+static void uring_refused(struct xvb_uring *u, int error)
+{
+	if (xvb_ratelimit(&u->limit))
+		xvb_warn("submitting I/O: %s: libaio goes on",
+			 strerror(-error));
+	u->skip = URING_SKIP;
+}
+
 unsigned int xvb_uring_submit(struct xvb_uring *u)
 {
-	const struct timespec nap = { .tv_nsec = URING_NAP_NS };
 	unsigned int total = 0;
-	bool said = false;
 	int ret;
 
 	while (io_uring_sq_ready(&u->ring)) {
@@ -256,49 +262,81 @@ unsigned int xvb_uring_submit(struct xvb_uring *u)
 		if (ret > 0) {
 			total += ret;
 		} else if (ret != -EINTR) {
-			/* The kernel has no memory; there is no way back. */
-			if (!said)
-				xvb_warn("submitting I/O: %s: trying again",
-					 strerror(-ret));
-			said = true;
-			nanosleep(&nap, NULL);
+			uring_refused(u, ret);
+			break;
 		}
 	}
 	return total;
 }
 
-static void uring_learn(struct xvb_uring *u, int result)
+/*
+ * The kernel reads the tail in io_uring_enter() only, so what it has not taken
+ * by then is still ours.  The library stores the tail again before the next.
+ */
+struct xvb_fio_req *xvb_uring_take_back(struct xvb_uring *u)
 {
-	if (likely(result >= 0)) {
-		u->misses = 0;
-	} else if (result == -EOPNOTSUPP) {
-		u->useless = true;
-	} else if (result == -EAGAIN && ++u->misses >= URING_MISSES) {
-		u->misses = 0;
-		u->skip = URING_SKIP;
-	}
+	struct io_uring_sq *sq = &u->ring.sq;
+	struct xvb_fio_req *req;
+	struct io_uring_sqe *sqe;
+
+	if (likely(!io_uring_sq_ready(&u->ring)))
+		return NULL;
+	sq->sqe_tail--;
+	sqe = &sq->sqes[sq->sqe_tail & (URING_SLOTS - 1)];
+	req = (struct xvb_fio_req *)(uintptr_t)sqe->user_data;
+	req->copied = 0;
+	u->free[u->nfree++] = req->slot;
+	return req;
 }
 
-struct xvb_fio_req *xvb_uring_next(struct xvb_uring *u, int *result)
+static void uring_learn(struct xvb_uring *u, int result)
 {
-	struct xvb_fio_req *req = NULL;
+	if (result == -EOPNOTSUPP)
+		u->useless = true;
+	if (result != -EAGAIN || ++u->misses < URING_MISSES)
+		return;
+	u->misses = 0;
+	u->skip = URING_SKIP;
+}
+
+/* What is not complete: an error, or something that another way may bring. */
+static int uring_failed(struct xvb_uring *u, int result)
+{
+	uring_learn(u, result);
+	if (result >= 0 || result == -EOPNOTSUPP || result == -EINVAL)
+		return -EAGAIN;
+	return result;
+}
+
+unsigned int xvb_uring_reap(struct xvb_uring *u,
+			    void (*done)(void *ctx, struct xvb_fio_req *req,
+					 int result), void *ctx)
+{
+	struct xvb_fio_req *req;
 	struct io_uring_cqe *cqe;
-	unsigned int head;
+	unsigned int head, n = 0;
+	int result;
 
 	io_uring_for_each_cqe(&u->ring, head, cqe) {
 		req = io_uring_cqe_get_data(cqe);
-		*result = cqe->res;
-		break;
+		result = cqe->res;
+		n++;
+		if (unlikely(result < 0 || (uint64_t)result != req->len)) {
+			result = uring_failed(u, result);
+		} else {
+			if (req->op == XVB_FIO_READ) {
+				copy_from_slot(uring_slot(u, req->slot),
+					       req->iov, req->niov);
+				req->copied += req->len;
+			}
+			u->misses = 0;
+			result = 0;
+		}
+		u->free[u->nfree++] = req->slot;
+		done(ctx, req, result);
 	}
-	if (!req)
-		return NULL;
-	io_uring_cq_advance(&u->ring, 1);
-	if (req->op == XVB_FIO_READ && *result > 0 &&
-	    (uint64_t)*result == req->len) {
-		copy_from_slot(uring_slot(u, req->slot), req->iov, req->niov);
-		req->copied += req->len;
-	}
-	u->free[u->nfree++] = req->slot;
-	uring_learn(u, *result);
-	return req;
+	/* There is room for all that can be in flight: once is enough. */
+	if (n)
+		io_uring_cq_advance(&u->ring, n);
+	return n;
 }

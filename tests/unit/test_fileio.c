@@ -3,6 +3,7 @@
  * test_fileio.c - opening files, and the file engine on its own
  */
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <liburing.h>
 
 #include "disk.h"
 #include "file_priv.h"
@@ -36,6 +39,33 @@ int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
 		nr = submit_most;
 	ret = syscall(SYS_io_submit, ctx, nr, ios);
 	return ret < 0 ? -errno : ret;
+}
+
+/*
+ * In the place of liburing's: what a kernel without memory says.  The ring has
+ * been shown to it by then, or not yet: both ways of failing are tried.
+ */
+static unsigned int uring_refuses;
+
+int io_uring_submit(struct io_uring *ring)
+{
+	static int (*real)(struct io_uring *ring);
+	static unsigned int calls;
+	int fd = ring->enter_ring_fd, ret;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
+	assert_non_null(real);
+	if (!uring_refuses)
+		return real(ring);
+	uring_refuses--;
+	if (calls++ % 2)
+		return -EAGAIN;
+	ring->enter_ring_fd = -1;
+	ret = real(ring);
+	ring->enter_ring_fd = fd;
+	assert_true(ret < 0);
+	return ret;
 }
 
 /* In the place of the C library's: what a disk does when it is in trouble. */
@@ -579,6 +609,32 @@ static void engine_kernel_full(void **state)
 }
 
 /*
+ * A kernel that has no memory for io_uring, now and then: libaio does all of it,
+ * at once and for a while, and nothing is lost or done twice.
+ */
+static void engine_uring_refused(void **state)
+{
+	struct engine e;
+	unsigned int i;
+
+	(void)state;
+	if (!nr_urings)
+		skip();
+	engine_start(&e, NULL, false);
+	if (!e.file->nr_urings) {
+		engine_stop(&e);
+		skip();
+	}
+	uring_refuses = 100;
+	for (i = 0; i < 64; i++)
+		depth_of_requests(&e);
+	/* Refused in one sweep of 33: the 1024 requests after it do not ask. */
+	assert_int_equal(uring_refuses, 100 - 4);
+	uring_refuses = 0;
+	engine_stop(&e);
+}
+
+/*
  * What completes at once stops to signal; when the device changes its habits
  * (here: another file under the same descriptor) nothing is lost.
  */
@@ -635,6 +691,7 @@ int main(void)
 		cmocka_unit_test(engine_durable),
 		cmocka_unit_test(engine_quiet),
 		cmocka_unit_test(engine_kernel_full),
+		cmocka_unit_test(engine_uring_refused),
 	};
 
 	failed = cmocka_run_group_tests_name("fileio", tests, NULL, NULL);
