@@ -40,9 +40,9 @@ check() {
 	all=$(grep -E '^[A-Z_]+' "$static_dir/checkpatch.ignore" | paste -sd ,)
 	user=$all,$(listed user: | paste -sd ,)
 	mapfile -t kernel < <(tree_files '*.[ch]' |
-		grep -vE '^(tools|tests|include)/')
+		grep -E '^([^/]*|tests/kernel/.*)$')
 	mapfile -t users < <(tree_files 'tools/*.[ch]' 'tests/*.[ch]' \
-		'include/xen/*.h')
+		'include/xen/*.h' | grep -v '^tests/kernel/')
 	((${#kernel[@]} == 0)) || run "$all" "${kernel[@]}" || status=1
 	((${#users[@]} == 0)) || run "$user" "${users[@]}" || status=1
 	return $status

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# module.sh - the kernel module builds without a word from W=1 and sparse
+# module.sh - the kernel modules, those of the tests too, build without a word
+# from W=1 and sparse
 #
 # Against the headers in KDIR, by default those of an installed kernel.  The
 # other kernels are built for by tests/lab/build.
@@ -21,8 +22,19 @@ find_kdir() {
 	done
 }
 
+build() { # KDIR COPY DIR: the modules of one directory of the copy
+	make -s -j "$static_jobs" -C "$1" M="$2/$3" W=1 C=2 modules \
+		>"$2/log" 2>&1 || {
+		grep -v '^make.*directory' "$2/log" | sed "s|$2/||"
+		return 1
+	}
+	# "Skipping BTF" is about the headers, not about this module.
+	! grep -vE 'Skipping BTF generation|^ *$' "$2/log" |
+		sed "s|$2/||" | grep .
+}
+
 check() {
-	local kdir copy
+	local kdir copy dir
 
 	need make sparse
 	kdir=$(find_kdir)
@@ -30,14 +42,9 @@ check() {
 	copy=$(scratch module)
 	copy_tree "$copy"
 	echo "headers: $kdir"
-	make -s -j "$static_jobs" -C "$kdir" M="$copy" W=1 C=2 modules \
-		>"$copy/log" 2>&1 || {
-		grep -v '^make.*directory' "$copy/log" | sed "s|$copy/||"
-		return 1
-	}
-	# "Skipping BTF" is about the headers, not about this module.
-	! grep -vE 'Skipping BTF generation|^ *$' "$copy/log" |
-		sed "s|$copy/||" | grep .
+	for dir in . tests/kernel; do
+		[[ ! -e $copy/$dir/Kbuild ]] || build "$kdir" "$copy" "$dir"
+	done
 }
 
 good() {
@@ -59,7 +66,7 @@ good() {
 }
 
 # shellcheck disable=SC2034 # lib.sh uses it
-bads=2
+bads=3
 bad() {
 	case $2 in
 	1) # Only sparse sees this.
@@ -67,6 +74,12 @@ bad() {
 		;;
 	2) # And this only W=1.
 		sed -i 's/.*return/int set; set = 1;\n&/' "$1/sample.c"
+		;;
+	3) # The tests' modules count as well.
+		mkdir -p "$1/tests/kernel"
+		cp "$1/Kbuild" "$1/tests/kernel"
+		sed 's/cpu_to_le16(1)/1/' "$1/sample.c" \
+			>"$1/tests/kernel/sample.c"
 		;;
 	esac
 }
