@@ -134,6 +134,10 @@ _lab_build_run() {
 		"xen-virtio-front.ko for Linux $LAB_KERNEL ($suite)" \
 		lab_in_root "$root" "$work" \
 		make -j2 modules "KDIR=$LAB_HEADERS"
+	LAB_SRV=$LAB_KERNEL_TREE lab_progress \
+		"test modules for Linux $LAB_KERNEL ($suite)" \
+		lab_in_root "$root" "$work" make -j2 \
+		-C "$LAB_HEADERS" M=/mnt/tests/kernel modules
 	case $suite in
 	sid|debug) ;;
 	*)
