@@ -91,6 +91,23 @@ static int make_parents(struct attach *a, enum xvb_dir dir)
 					      XVB_STORE_NO_READER);
 }
 
+/* In the frontend's directory, which the backend's domain can only read. */
+static int write_dma(struct attach *a, const char *dir)
+{
+	struct xvb_store *st = a->cli.st;
+	int ret = xvb_store_write(st, dir, XVIO_NODE_TRUSTED, "%d",
+				  a->spec.trusted);
+
+	if (!ret && a->spec.dma)
+		ret = xvb_store_write(st, dir, XVIO_NODE_DMA_MODE, "%s",
+				      a->spec.dma);
+	if (!ret && a->spec.direct_threshold)
+		ret = xvb_store_write(st, dir, XVIO_NODE_DIRECT_THRESHOLD,
+				      "%llu", (unsigned long long)
+				      a->spec.direct_threshold);
+	return ret;
+}
+
 static int write_frontend(struct attach *a)
 {
 	char dir[XVB_STORE_PATH_MAX], back[XVB_STORE_PATH_MAX];
@@ -107,8 +124,7 @@ static int write_frontend(struct attach *a)
 		ret = xvb_store_write(st, dir, XVIO_NODE_TRANSPORT,
 				      XVIO_TRANSPORT_XENBUS);
 	if (!ret)
-		ret = xvb_store_write(st, dir, XVIO_NODE_TRUSTED, "%d",
-				      a->spec.trusted);
+		ret = write_dma(a, dir);
 	if (!ret)
 		ret = xvb_store_write(st, dir, "state", "%u",
 				      XVB_STATE_INITIALISING);

@@ -11,7 +11,10 @@
 
 #include <json-c/json.h>
 
+#include <xen/io/virtioif.h>
+
 #include "cli.h"
+#include "util.h"
 #include "xenbus.h"
 
 struct list {
@@ -55,6 +58,28 @@ static void add_params(struct list *l, const struct xvb_devname *name,
 	free(keys);
 }
 
+/* What the guest was told that it may grant; it can change it for itself. */
+static void add_dma(struct list *l, const struct xvb_devname *name,
+		    struct json_object *obj)
+{
+	static const char * const nodes[][2] = {
+		{ "trusted", XVIO_NODE_TRUSTED },
+		{ "dma", XVIO_NODE_DMA_MODE },
+		{ "direct-threshold", XVIO_NODE_DIRECT_THRESHOLD },
+	};
+	char dir[XVB_STORE_PATH_MAX];
+	unsigned int i;
+	char *value;
+
+	xvb_dir_path(name, XVB_DIR_FRONTEND, dir);
+	for (i = 0; i < ARRAY_SIZE(nodes); i++) {
+		if (xvb_store_read(l->cli.st, dir, nodes[i][1], &value))
+			continue;
+		add_string(obj, nodes[i][0], xvb_cli_printable(value));
+		free(value);
+	}
+}
+
 static void show_json(struct list *l, const struct xvb_devname *name,
 		      const char *domain, unsigned int fe_state,
 		      unsigned int be_state)
@@ -69,6 +94,7 @@ static void show_json(struct list *l, const struct xvb_devname *name,
 	add_string(obj, "backend-state", xvb_state_name(be_state));
 	add_string(obj, "frontend-state", xvb_state_name(fe_state));
 	add_params(l, name, spec);
+	add_dma(l, name, spec);
 	json_object_object_add(obj, "specification", spec);
 	json_object_array_add(l->json, obj);
 }

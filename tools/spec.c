@@ -9,12 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <xen/io/virtioif.h>
+
 #include "spec.h"
 #include "store.h"
+#include "util.h"
 
 /* A node of xenstore holds less than 4 KiB, its name less than 2 KiB. */
 #define KEY_MAX		32
 #define VALUE_MAX	1000
+#define THRESHOLD_MAX	(1U << 30)
 
 static int check_key(const char *key, struct xvb_error *err)
 {
@@ -73,12 +77,31 @@ static int make_absolute(struct xvb_param *p, struct xvb_error *err)
 	return 0;
 }
 
+/* What the guest may grant; for its directory, see docs/protocol.md. */
+static int take_dma(struct xvb_spec *spec, struct xvb_error *err)
+{
+	static const char * const modes[] = { "window", "direct", "auto" };
+	unsigned int i;
+
+	spec->dma = xvb_params_string(&spec->params, "dma");
+	for (i = 0; spec->dma && strcmp(spec->dma, modes[i]); )
+		if (++i == ARRAY_SIZE(modes))
+			return xvb_error_set(err, -EINVAL,
+					     "dma=%.40s: write window, direct or auto",
+					     spec->dma);
+	return xvb_params_u64(&spec->params, "direct-threshold",
+			      XVIO_ADDR_PAGE_SIZE, THRESHOLD_MAX,
+			      &spec->direct_threshold, err);
+}
+
 static int take_transport(struct xvb_spec *spec, struct xvb_error *err)
 {
 	int ret;
 
 	spec->trusted = true;
 	ret = xvb_params_bool(&spec->params, "trusted", &spec->trusted, err);
+	if (!ret)
+		ret = take_dma(spec, err);
 	if (ret)
 		return ret;
 	spec->backend = xvb_params_string(&spec->params, "backend");
@@ -131,4 +154,5 @@ void xvb_spec_free(struct xvb_spec *spec)
 {
 	xvb_params_free(&spec->params);
 	spec->backend = NULL;
+	spec->dma = NULL;
 }

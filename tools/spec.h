@@ -21,12 +21,18 @@
  * struct xvb_spec - a parsed specification
  * @params:	all items; those of the transport are marked as taken
  * @trusted:	the guest may grant memory outside the window
+ * @dma:	"window", "direct" or "auto", NULL: as the guest likes; owned by
+ *		@params
+ * @direct_threshold: bytes from which on mode "auto" grants directly, 0: as the
+ *		guest likes
  * @backend:	name or id of the backend's domain, NULL: this one; owned by
  *		@params
  */
 struct xvb_spec {
 	struct xvb_params params;
 	bool trusted;
+	const char *dma;
+	uint64_t direct_threshold;
 	const char *backend;
 };
 

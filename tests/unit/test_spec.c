@@ -97,6 +97,32 @@ static void test_transport(void **state)
 	xvb_spec_free(&spec);
 }
 
+static void test_dma(void **state)
+{
+	struct xvb_spec spec;
+	unsigned int i, taken = 0;
+
+	(void)state;
+	good(&spec, "type=rng");
+	assert_null(spec.dma);
+	assert_int_equal(spec.direct_threshold, 0);
+	xvb_spec_free(&spec);
+	good(&spec, "type=rng,dma=auto,direct-threshold=65536,direct-grants=x");
+	assert_string_equal(spec.dma, "auto");
+	assert_int_equal(spec.direct_threshold, 65536);
+	for (i = 0; i < spec.params.nr; i++)
+		taken += spec.params.param[i].taken;
+	assert_int_equal(taken, 2);
+	xvb_spec_free(&spec);
+	good(&spec, "dma=window,type=rng");
+	assert_string_equal(spec.dma, "window");
+	xvb_spec_free(&spec);
+	good(&spec, "dma=direct,direct-threshold=1073741824,type=rng");
+	assert_string_equal(spec.dma, "direct");
+	assert_int_equal(spec.direct_threshold, 1 << 30);
+	xvb_spec_free(&spec);
+}
+
 static void test_bad(void **state)
 {
 	static const char * const bad[] = {
@@ -104,6 +130,11 @@ static void test_bad(void **state)
 		"type=blk,path=/x,path=/y", "type=blk,path", "type=blk,path=",
 		"type=rng,trusted=2", "type=rng,trusted=maybe",
 		"type=rng,backend", "type=rng,backend=", "type=rng,=5",
+		"type=rng,dma", "type=rng,dma=", "type=rng,dma=Direct",
+		"type=rng,dma=directly", "type=rng,direct-threshold=4095",
+		"type=rng,direct-threshold=1073741825",
+		"type=rng,direct-threshold=64k", "type=rng,direct-threshold=-1",
+		"type=rng,direct-threshold", "type=rng,direct-threshold=0x1000",
 		"type=rng,error=x", "type=rng,attach-id=1", "type=rng,a/b=1",
 		"type=rng,Big=1", "type=blk,path=/a\nb", "type=rng,x=\x7f",
 		"type=rng,averyveryverylongkeythatnobodywantstoread=1",
@@ -149,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_transport),
+		cmocka_unit_test(test_dma),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_long),
 	};

@@ -26,6 +26,9 @@ refused 'twice' xen-virtio attach d1 "type=blk,path=$IMAGE,path=$IMAGE"
 refused 'queues' xen-virtio attach d1 "type=blk,path=$IMAGE,queues=0"
 refused 'serial' xen-virtio attach d1 \
 	"type=blk,path=$IMAGE,serial=012345678901234567890"
+refused 'dma' xen-virtio attach d1 "type=blk,path=$IMAGE,dma=some"
+refused 'direct-threshold' xen-virtio attach d1 \
+	"type=blk,path=$IMAGE,dma=auto,direct-threshold=4095"
 refused '3|no .*device' xen-virtio detach d1 3
 refused 'nobody' xen-virtio detach nobody 0
 [ -z "$(workers)" ] || lab_fail "a worker is left"
