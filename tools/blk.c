@@ -62,7 +62,8 @@ struct blk_req {
 	struct blk_queue *bq;
 	struct blk_req *next_free;
 	struct xvb_chain chain;
-	unsigned char *status;
+	struct xvb_direct_req direct;	/* with chain.ngrants only */
+	unsigned char *status;		/* NULL: there is no room for it */
 	uint32_t used;		/* used.len */
 	unsigned int range;
 	unsigned int nr_ranges;
@@ -76,6 +77,9 @@ struct blk_queue {
 	struct blk_req *free;
 	struct blk_req *reqs;
 	struct iovec *iovs;
+	struct xvb_direct *direct;	/* NULL: no direct grants */
+	struct xvb_grant *grants;
+	struct blk_req *stalled;	/* taken, and waits for memory */
 };
 
 struct blk_dev {
@@ -126,6 +130,22 @@ static void blk_zero_in(struct blk_req *req)
 		memset(iov[i].iov_base, 0, iov[i].iov_len);
 }
 
+static inline void blk_push(struct blk_queue *bq, struct blk_req *req)
+{
+	xvb_vq_push(&bq->q->vq, req->chain.id, req->used);
+	req->next_free = bq->free;
+	bq->free = req;
+}
+
+/* To the driver, or first its data to where it wants them: blk_settle(). */
+static inline void blk_give_back(struct blk_queue *bq, struct blk_req *req)
+{
+	if (unlikely(req->chain.ngrants))
+		xvb_direct_give(bq->direct, &req->direct, req->used);
+	else
+		blk_push(bq, req);
+}
+
 static void blk_complete(struct blk_req *req, uint8_t status)
 {
 	struct blk_queue *bq = req->bq;
@@ -135,9 +155,31 @@ static void blk_complete(struct blk_req *req, uint8_t status)
 		xvb_stat_add(&bq->q->vq.stats->errors, 1);
 	}
 	*req->status = status;
-	xvb_vq_push(&bq->q->vq, req->chain.id, req->used);
-	req->next_free = bq->free;
-	bq->free = req;
+	blk_give_back(bq, req);
+}
+
+/* Those with direct grants that are complete, all together.  Returns how many. */
+static unsigned int blk_settle(struct blk_queue *bq)
+{
+	struct xvb_direct_req *direct;
+	struct blk_req *req;
+	unsigned int n = 0;
+
+	if (!bq->direct)
+		return 0;
+	xvb_direct_settle(bq->direct);
+	while ((direct = xvb_direct_settled(bq->direct))) {
+		req = container_of(direct, struct blk_req, direct);
+		if (direct->error && req->status) {
+			if (*req->status == VIRTIO_BLK_S_OK)
+				xvb_stat_add(&bq->q->vq.stats->errors, 1);
+			*req->status = VIRTIO_BLK_S_IOERR;
+			req->used = 0;
+		}
+		blk_push(bq, req);
+		n++;
+	}
+	return n;
 }
 
 static uint8_t blk_status(int result)
@@ -279,6 +321,8 @@ static int blk_read_write(struct blk_req *req, enum xvb_fio_op op,
 	if (!io->len)
 		return VIRTIO_BLK_S_OK;
 	io->offset = sector << BLK_SECTOR_SHIFT;
+	if (unlikely(chain->ngrants) && xvb_direct_mapped(&req->direct))
+		io->flags |= XVB_FIO_BOUNCE;
 	bq->blk->fio->queue(bq->fio, io);
 	return -1;
 }
@@ -401,49 +445,118 @@ static int blk_start(struct blk_req *req)
 	}
 }
 
-static void blk_request(struct blk_queue *bq, struct blk_req *req)
+/* Its direct grants cannot be reached, and are not in the chain any more. */
+static void blk_refuse(struct blk_queue *bq, struct blk_req *req)
 {
-	int status;
+	if (req->chain.in_len)
+		*blk_take_status(&req->chain) = VIRTIO_BLK_S_IOERR;
+	/* What was not written is in front of the status. */
+	req->used = 0;
+	xvb_stat_add(&bq->q->vq.stats->errors, 1);
+	blk_push(bq, req);
+}
 
-	if (!req->chain.in_len) {
+/* @status: how it has failed already, or -1. */
+static void blk_request(struct blk_queue *bq, struct blk_req *req, int status)
+{
+	req->used = req->chain.in_len;
+	if (unlikely(!req->used)) {
 		/* No room for a status: give it back, that is all. */
+		req->status = NULL;
 		xvb_stat_add(&bq->q->vq.stats->errors, 1);
-		xvb_vq_push(&bq->q->vq, req->chain.id, 0);
-		req->next_free = bq->free;
-		bq->free = req;
+		blk_give_back(bq, req);
 		return;
 	}
-	req->used = req->chain.in_len;
 	req->status = blk_take_status(&req->chain);
-	status = blk_start(req);
+	if (likely(status < 0))
+		status = blk_start(req);
 	if (status >= 0)
 		blk_complete(req, status);
+}
+
+/* One with direct grants.  Returns false when it has to wait for memory. */
+static bool blk_request_direct(struct blk_queue *bq, struct blk_req *req)
+{
+	switch (xvb_direct_take(bq->direct, &req->direct, &req->chain)) {
+	case 0:
+		blk_request(bq, req, -1);
+		return true;
+	case -EINPROGRESS:
+		return true;
+	case -EAGAIN:
+		bq->stalled = req;
+		return false;
+	default:
+		blk_refuse(bq, req);
+		return true;
+	}
+}
+
+/* What the requests with direct grants bring along: all together. */
+static void blk_fetch(struct blk_queue *bq)
+{
+	struct xvb_direct_req *direct;
+
+	if (!bq->direct)
+		return;
+	xvb_direct_fetch(bq->direct);
+	while ((direct = xvb_direct_fetched(bq->direct)))
+		blk_request(bq, container_of(direct, struct blk_req, direct),
+			    direct->error ? VIRTIO_BLK_S_IOERR : -1);
+}
+
+/* Returns false when there is still no memory for it. */
+static bool blk_retry(struct blk_queue *bq)
+{
+	struct blk_req *req = bq->stalled;
+
+	bq->stalled = NULL;
+	return !req || blk_request_direct(bq, req);
 }
 
 /*
  * Queues
  */
 
+static struct blk_req *blk_pop(struct blk_queue *bq)
+{
+	struct blk_req *req = bq->free;
+	size_t first = (req - bq->reqs) * BLK_IOV_MAX;
+
+	req->chain.iov = bq->iovs + first;
+	req->chain.iov_max = BLK_IOV_MAX;
+	if (bq->direct) {
+		req->chain.grants = bq->grants + first;
+		req->chain.grants_max = BLK_IOV_MAX;
+	}
+	if (xvb_vq_pop(&bq->q->vq, &req->chain) <= 0)
+		return NULL;
+	bq->free = req->next_free;
+	return req;
+}
+
 /* Take everything that is in the ring; at most one queue full. */
 static void blk_sweep(struct blk_queue *bq)
 {
+	bool room = blk_retry(bq);
 	struct blk_req *req;
 
-	while (bq->free) {
-		req = bq->free;
-		req->chain.iov = bq->iovs + (req - bq->reqs) * BLK_IOV_MAX;
-		req->chain.iov_max = BLK_IOV_MAX;
-		if (xvb_vq_pop(&bq->q->vq, &req->chain) <= 0)
+	while (room && bq->free) {
+		req = blk_pop(bq);
+		if (!req)
 			break;
-		bq->free = req->next_free;
-		blk_request(bq, req);
+		if (unlikely(req->chain.ngrants))
+			room = blk_request_direct(bq, req);
+		else
+			blk_request(bq, req, -1);
 	}
+	blk_fetch(bq);
 	/*
 	 * All heads are in flight and none was given back since: one that is
 	 * available now is not the driver's, and waiting for room would be
 	 * spinning until the disk has finished.
 	 */
-	if (unlikely(!bq->free) && xvb_vq_pending(&bq->q->vq))
+	if (unlikely(!bq->free) && room && xvb_vq_pending(&bq->q->vq))
 		xvb_vq_break(&bq->q->vq, "a head is available while all %u are in flight",
 			     bq->q->vq.size);
 	bq->blk->fio->submit(bq->fio);
@@ -453,15 +566,22 @@ static int blk_queue_run(struct xvb_queue *q)
 {
 	struct blk_queue *bq = q->priv;
 	const struct xvb_fio_ops *fio = bq->blk->fio;
-	unsigned int i;
+	unsigned int i, settled;
 
 	xvb_vq_kick_disable(&q->vq);
 	for (i = 0; i < BLK_SWEEPS; i++) {
 		blk_sweep(bq);
 		fio->reap(bq->fio, false);
+		settled = blk_settle(bq);
 		xvb_queue_flush(q);
-		if (xvb_vq_broken(&q->vq))
+		if (xvb_vq_broken(&q->vq) && !bq->stalled)
 			return 0;
+		/* What is in flight has the memory, and will wake us up. */
+		if (unlikely(bq->stalled)) {
+			if (!settled)
+				return 0;
+			continue;
+		}
 		/* Look first: arming early means notifications for nothing. */
 		if (!xvb_vq_pending(&q->vq) && !xvb_vq_kick_enable(&q->vq))
 			return 0;
@@ -483,9 +603,34 @@ static void blk_queue_drain(struct xvb_queue *q)
 	const struct xvb_fio_ops *fio = bq->blk->fio;
 
 	while (q->vq.inuse) {
+		blk_retry(bq);
+		blk_fetch(bq);
 		fio->submit(bq->fio);
 		fio->reap(bq->fio, true);
+		blk_settle(bq);
 	}
+}
+
+static int blk_open_direct(struct blk_queue *bq, struct xvb_queue *q)
+{
+	int ret;
+
+	ret = xvb_direct_open(q->vq.mem, &q->dev->direct, q->dev->nr_queues,
+			      &q->vq.stats->grants, &bq->direct);
+	if (ret || !bq->direct)
+		return ret;
+	bq->grants = calloc((size_t)q->vq.size * BLK_IOV_MAX,
+			    sizeof(bq->grants[0]));
+	return bq->grants ? 0 : -ENOMEM;
+}
+
+static void blk_free_queue(struct blk_queue *bq)
+{
+	xvb_direct_close(bq->direct);
+	free(bq->grants);
+	free(bq->iovs);
+	free(bq->reqs);
+	free(bq);
 }
 
 static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
@@ -500,7 +645,7 @@ static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
 		return xvb_error_set(err, ret, "out of memory");
 	bq->reqs = calloc(size, sizeof(bq->reqs[0]));
 	bq->iovs = calloc((size_t)size * BLK_IOV_MAX, sizeof(bq->iovs[0]));
-	if (!bq->reqs || !bq->iovs) {
+	if (!bq->reqs || !bq->iovs || blk_open_direct(bq, q)) {
 		xvb_error_set(err, ret, "out of memory");
 		goto err_free;
 	}
@@ -518,9 +663,7 @@ static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
 	return 0;
 
 err_free:
-	free(bq->iovs);
-	free(bq->reqs);
-	free(bq);
+	blk_free_queue(bq);
 	return ret;
 }
 
@@ -529,9 +672,7 @@ static void blk_queue_stop(struct xvb_queue *q)
 	struct blk_queue *bq = q->priv;
 
 	bq->blk->fio->close(bq->fio);
-	free(bq->iovs);
-	free(bq->reqs);
-	free(bq);
+	blk_free_queue(bq);
 	q->priv = NULL;
 }
 

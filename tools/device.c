@@ -86,6 +86,7 @@ static int device_alloc_queues(struct xvb_device *dev, struct xvb_error *err)
 int xvb_device_create(struct xvb_params *params, struct xvb_device **out,
 		      struct xvb_error *err)
 {
+	struct xvb_direct_config direct = { false };
 	const struct xvb_device_ops *ops;
 	struct xvb_device *dev;
 	int ret;
@@ -93,10 +94,14 @@ int xvb_device_create(struct xvb_params *params, struct xvb_device **out,
 	ops = device_type(params, err);
 	if (!ops)
 		return -EINVAL;
+	ret = xvb_direct_params(params, &direct, err);
+	if (ret)
+		return ret;
 	ret = ops->create(params, &dev, err);
 	if (ret)
 		return ret;
 	dev->ops = ops;
+	dev->direct = direct;
 	dev->features |= DEVICE_COMMON;
 	ret = device_alloc_queues(dev, err);
 	if (ret)

@@ -33,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "direct.h"
 #include "log.h"
 #include "memory.h"
 #include "virtqueue.h"
@@ -210,6 +211,7 @@ struct xvb_queue {
  * @nr_queues: number of queues
  * @queue_size: largest size of a queue, a power of two
  * @queues: @nr_queues queues
+ * @direct: how direct grants are served
  * @host: call-backs to the transport
  * @host_ctx: for @host
  */
@@ -222,6 +224,7 @@ struct xvb_device {
 	unsigned int nr_queues;
 	uint16_t queue_size;
 	struct xvb_queue *queues;
+	struct xvb_direct_config direct;
 	const struct xvb_host_ops *host;
 	void *host_ctx;
 };

@@ -204,7 +204,7 @@ static void aio_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 	req->copied = 0;
 	fio->inflight++;
 	if ((req->op != XVB_FIO_READ && req->op != XVB_FIO_WRITE) ||
-	    !fio->file->info.direct) {
+	    !fio->file->info.direct || req->flags & XVB_FIO_BOUNCE) {
 		aio_help(fio, req);
 	} else if (fio->uring &&
 		   xvb_uring_queue(fio->uring, fio->file->fd, req)) {

@@ -172,7 +172,8 @@ static int helper_rw(struct helper *h, struct xvb_fio_req *req)
 {
 	struct xvb_file *file = h->set->file;
 	bool bounce = file->info.direct &&
-		      !xvb_file_aligned(file, req->iov, req->niov);
+		      (req->flags & XVB_FIO_BOUNCE ||
+		       !xvb_file_aligned(file, req->iov, req->niov));
 	ssize_t ret;
 
 	while (req->done < req->len) {

@@ -105,6 +105,7 @@ enum xvb_fio_op {
 
 #define XVB_FIO_DSYNC	(1U << 0)	/* durable before it completes */
 #define XVB_FIO_UNMAP	(1U << 1)	/* ZERO may deallocate */
+#define XVB_FIO_BOUNCE	(1U << 2)	/* never pin the pages of the memory */
 
 /**
  * enum xvb_fio_way - how a request was completed in the end

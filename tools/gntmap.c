@@ -4,11 +4,13 @@
  */
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include <xen/grant_table.h>
 #include <xengnttab.h>
 #include <xentoollog.h>
 
@@ -111,7 +113,69 @@ static void gntmap_op_unmap(void *ctx, void *va, uint32_t nr_pages)
 	xvb_gntmap_unmap(ctx, va, nr_pages);
 }
 
+/* For the threads of queues, which count in another place. */
+static int gntmap_op_map_refs(void *ctx, const uint32_t *refs,
+			      uint32_t nr_pages, enum xvb_access access,
+			      void **va)
+{
+	int prot = access == XVB_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+	struct xvb_gntmap *gm = ctx;
+
+	*va = xengnttab_map_domain_grant_refs(gm->handle, nr_pages, gm->domid,
+					      (uint32_t *)refs, prot);
+	if (!*va)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+static void gntmap_op_unmap_refs(void *ctx, void *va, uint32_t nr_pages)
+{
+	struct xvb_gntmap *gm = ctx;
+
+	if (xengnttab_unmap(gm->handle, va, nr_pages))
+		xvb_err("unmapping %u pages of domain %u: %s", nr_pages,
+			gm->domid, strerror(errno));
+}
+
+static void copy_segment(const struct xvb_gntmap *gm,
+			 const struct xvb_grant_seg *seg,
+			 enum xvb_access access,
+			 xengnttab_grant_copy_segment_t *op)
+{
+	bool to_guest = access == XVB_WRITE;
+	union xengnttab_copy_ptr *own = to_guest ? &op->source : &op->dest;
+	union xengnttab_copy_ptr *its = to_guest ? &op->dest : &op->source;
+
+	own->virt = seg->va;
+	its->foreign.ref = seg->ref;
+	its->foreign.offset = 0;
+	its->foreign.domid = (uint16_t)gm->domid;
+	op->len = seg->len;
+	op->flags = to_guest ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
+	op->status = GNTST_general_error;
+}
+
+static int gntmap_op_copy(void *ctx, struct xvb_grant_seg *segs, uint32_t nr,
+			  enum xvb_access access, void *scratch)
+{
+	xengnttab_grant_copy_segment_t *ops = scratch;
+	struct xvb_gntmap *gm = ctx;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++)
+		copy_segment(gm, &segs[i], access, &ops[i]);
+	if (xengnttab_grant_copy(gm->handle, nr, ops))
+		return errno ? -errno : -EIO;
+	for (i = 0; i < nr; i++)
+		segs[i].failed = ops[i].status != GNTST_okay;
+	return 0;
+}
+
 const struct xvb_memory_ops xvb_gntmap_memory_ops = {
 	.map = gntmap_op_map,
 	.unmap = gntmap_op_unmap,
+	.map_refs = gntmap_op_map_refs,
+	.unmap_refs = gntmap_op_unmap_refs,
+	.copy = gntmap_op_copy,
+	.copy_scratch = sizeof(xengnttab_grant_copy_segment_t),
 };

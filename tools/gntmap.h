@@ -3,7 +3,9 @@
  * Mapping the grants of one domain
  *
  * One of the three files that call libxen*.  Opened after fork(2), because a
- * handle must not be used by a child; used by one thread.
+ * handle must not be used by a child.  The functions here are for one thread;
+ * what the threads of queues call through xvb_gntmap_memory_ops is a few system
+ * calls on the descriptor, and keeps nothing in the handle.
  */
 
 #ifndef XVB_GNTMAP_H

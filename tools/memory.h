@@ -21,6 +21,7 @@
 #define XVB_MEMORY_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,18 +41,48 @@ enum xvb_access {
 };
 
 /**
+ * struct xvb_grant_seg - bytes of one granted page, and as many of our own
+ * @ref: reference of the page
+ * @len: bytes from the beginning of the page, 1 to 4096
+ * @va: memory of our own
+ * @failed: it could not be copied; the others are not concerned
+ * @owner: the caller's
+ */
+struct xvb_grant_seg {
+	uint32_t ref;
+	uint16_t len;
+	bool failed;
+	unsigned char *va;
+	void *owner;
+};
+
+/**
  * struct xvb_memory_ops - how grants become memory
  * @map: map @nr_pages grants, references @first_ref and following, for
  *       @access at consecutive addresses; store the address in @va; 0 or
  *       -errno.  All or nothing.
  * @unmap: undo @map; cannot fail
+ * @map_refs: the same as @map for any references, which need not follow each
+ *            other
+ * @unmap_refs: undo @map_refs; cannot fail
+ * @copy: copy all segments in one call: from the guest for XVB_READ, to it for
+ *        XVB_WRITE; set @failed of each.  0, or -errno when nothing was
+ *        copied.
+ * @copy_scratch: bytes for each segment that @copy wants to have
  *
- * Called from the control thread only.
+ * @map and @unmap are called from the control thread only, the others from any
+ * thread.
  */
 struct xvb_memory_ops {
 	int (*map)(void *ctx, uint32_t first_ref, uint32_t nr_pages,
 		   enum xvb_access access, void **va);
 	void (*unmap)(void *ctx, void *va, uint32_t nr_pages);
+	int (*map_refs)(void *ctx, const uint32_t *refs, uint32_t nr_pages,
+			enum xvb_access access, void **va);
+	void (*unmap_refs)(void *ctx, void *va, uint32_t nr_pages);
+	int (*copy)(void *ctx, struct xvb_grant_seg *segs, uint32_t nr,
+		    enum xvb_access access, void *scratch);
+	size_t copy_scratch;
 };
 
 /**

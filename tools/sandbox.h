@@ -16,8 +16,9 @@
  *	   those ioctls that mapping, event channels and discard need.
  *
  * What is left to who takes over a worker: its own disk; the event channels
- * of its own guest; and mapping what any guest has granted to this domain,
- * because gntdev takes the domain id in memory that a filter cannot see.
+ * of its own guest; and mapping and copying what any guest has granted to this
+ * domain, because gntdev takes the domain id in memory that a filter cannot
+ * see.
  */
 
 #ifndef XVB_SANDBOX_H

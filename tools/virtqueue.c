@@ -218,3 +218,44 @@ void xvb_vq_stop(struct xvb_vq *vq)
 	vq_unpin(vq);
 	vq_free(vq);
 }
+
+/*
+ * Taking a chain
+ */
+
+/* Whole pages, of references that exist, and not in or on from a window. */
+static bool walk_is_grant(const struct xvb_vq *vq, uint64_t addr, uint32_t len)
+{
+	uint64_t end = (uint64_t)UINT32_MAX << XVIO_ADDR_PAGE_SHIFT;
+	uint64_t start = addr ^ XVIO_ADDR_GRANT;
+	struct xvb_memory_hint hint = { 0 };
+
+	end += XVIO_ADDR_PAGE_SIZE;
+	return !((start | len) & (XVIO_ADDR_PAGE_SIZE - 1)) &&
+	       start < end && len <= end - start &&
+	       !xvb_memory_get(vq->mem, &hint, addr, 0, XVB_READ);
+}
+
+int vq_walk_grant(struct xvb_vq *vq, struct vq_walk *w, uint64_t addr,
+		  uint32_t len, enum xvb_access access)
+{
+	bool in = access == XVB_WRITE;
+
+	if (w->ngrants >= w->grants_max || !walk_is_grant(vq, addr, len))
+		return xvb_vq_break(vq, "head %u: %u bytes at %#llx are not inside one%s window",
+				    w->head, len, (unsigned long long)addr,
+				    in ? " writable" : "");
+	w->grants[w->ngrants++] = (struct xvb_grant){
+		.iov = w->iov,
+		.ref = (addr ^ XVIO_ADDR_GRANT) >> XVIO_ADDR_PAGE_SHIFT,
+		.len = len,
+		/* Too much of all is found at the end of the walk. */
+		.at = in ? w->total - w->out : w->total,
+		.in = in,
+	};
+	w->total += len;
+	w->iov->iov_base = NULL;
+	w->iov->iov_len = len;
+	w->iov++;
+	return 0;
+}

@@ -56,10 +56,31 @@ struct xvb_vq_setup {
 };
 
 /**
+ * struct xvb_grant - a buffer of a chain that is granted for this request alone
+ * @iov: its entry in the chain; without memory until direct.c gives it some
+ * @ref: reference of the first page, the others follow
+ * @len: bytes, a multiple of the page
+ * @at: offset in the part that the device reads, or in the one that it writes
+ * @in: the device writes it
+ */
+struct xvb_grant {
+	struct iovec *iov;
+	uint32_t ref;
+	uint32_t len;
+	uint32_t at;
+	bool in;
+};
+
+/**
  * struct xvb_chain - one request, translated
  * @iov: set by the caller before xvb_vq_pop(): room for @iov_max entries;
  *       after it: @nout entries the device reads, then @nin it writes
+ * @grants: set by the caller: room for @grants_max direct grants; after it:
+ *          @ngrants of them, in order
  * @iov_max: set by the caller: length of @iov
+ * @grants_max: set by the caller: length of @grants; 0: an address outside the
+ *              windows breaks the queue
+ * @ngrants: direct grants; their entries in @iov have a length, and NULL
  * @id: what xvb_vq_push() wants back
  * @nout: iovecs the device reads
  * @nin: iovecs the device writes
@@ -68,7 +89,10 @@ struct xvb_vq_setup {
  */
 struct xvb_chain {
 	struct iovec *iov;
+	struct xvb_grant *grants;
 	uint16_t iov_max;
+	uint16_t grants_max;
+	uint16_t ngrants;
 	uint16_t id;
 	uint16_t nout;
 	uint16_t nin;

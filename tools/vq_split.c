@@ -146,6 +146,8 @@ int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 	w.head = head;
 	w.iov = chain->iov;
 	w.end = chain->iov + chain->iov_max;
+	w.grants = chain->grants;
+	w.grants_max = chain->grants_max;
 	ret = walk_chain(vq, &w);
 	if (!ret)
 		ret = walk_finish(vq, &w, chain);

@@ -27,7 +27,25 @@ struct vq_walk {
 	struct iovec *in;	/* the first writable one, once there was one */
 	uint64_t total;		/* bytes; at most 2^11 times 2^32 */
 	uint64_t out;		/* of them before @in */
+	struct xvb_grant *grants; /* what is outside the windows goes here */
+	uint16_t grants_max;
+	uint16_t ngrants;
 };
+
+/**
+ * vq_walk_grant() - a buffer that is in no window
+ * @vq: queue
+ * @w: walk, with room for another iovec
+ * @addr: address, any value
+ * @len: bytes, not 0
+ * @access: what the device does with it
+ *
+ * Not on the way of a request that has everything in windows.
+ *
+ * Return: 0 when it is a direct grant, or -EPROTO.
+ */
+int vq_walk_grant(struct xvb_vq *vq, struct vq_walk *w, uint64_t addr,
+		  uint32_t len, enum xvb_access access);
 
 /* Load and store of 16 bits that the other side stores and loads. */
 static inline uint16_t vq_load16(const __virtio16 *ptr)
@@ -76,9 +94,7 @@ static inline int walk_add(struct xvb_vq *vq, struct vq_walk *w,
 				    w->head);
 	ptr = xvb_memory_get(vq->mem, &vq->data_hint, addr, len, access);
 	if (unlikely(!ptr))
-		return xvb_vq_break(vq, "head %u: %u bytes at %#llx are not inside one%s window",
-				    w->head, len, (unsigned long long)addr,
-				    access == XVB_WRITE ? " writable" : "");
+		return vq_walk_grant(vq, w, addr, len, access);
 	w->total += len;
 	/* w->iov is below w->end, so it is not NULL. */
 	w->iov->iov_base = ptr; /* NOLINT(clang-analyzer-core.NullDereference) */
@@ -125,6 +141,7 @@ static inline int walk_finish(struct xvb_vq *vq, struct vq_walk *w,
 		w->in = w->iov;
 		w->out = w->total;
 	}
+	chain->ngrants = w->ngrants;
 	chain->id = w->head;
 	chain->nout = w->in - chain->iov;
 	chain->nin = w->iov - w->in;

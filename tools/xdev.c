@@ -344,11 +344,27 @@ static void disconnect(struct xvb_xdev *dev)
 	set_phase(dev, XVB_PHASE_DISCONNECTING, dev->bus->timeouts.drain);
 }
 
+/* What the worker was told, and has understood: it is ready. */
+static bool direct_grants(const struct xvb_xdev *dev)
+{
+	char dir[XVB_STORE_PATH_MAX];
+	bool off;
+	char *mode;
+
+	xvb_dir_path(&dev->name, XVB_DIR_PRIVATE, dir);
+	if (xvb_store_read(dev->bus->store, dir, XVB_NODE_DIRECT_GRANTS, &mode))
+		return true;
+	off = !strcmp(mode, "off");
+	free(mode);
+	return !off;
+}
+
 static void offer(struct xvb_xdev *dev)
 {
-	struct node nodes[2] = {
+	struct node nodes[3] = {
 		{ .name = XVIO_NODE_PROTOCOL_REVISIONS },
 		{ .name = XVIO_NODE_MAX_WINDOW_PAGES },
+		{ .name = XVIO_NODE_FEATURE_DIRECT },
 	};
 	const struct update up = {
 		.state = XVB_STATE_INIT_WAIT,
@@ -360,6 +376,8 @@ static void offer(struct xvb_xdev *dev)
 		 XVIO_PROTOCOL_REVISION);
 	snprintf(nodes[1].value, sizeof(nodes[1].value), "%u",
 		 dev->bus->max_window_pages);
+	snprintf(nodes[2].value, sizeof(nodes[2].value), "%d",
+		 direct_grants(dev));
 	if (write_update(dev, &up))
 		return;
 	dev->closing = false;

@@ -86,10 +86,105 @@ static void guest_unmap(void *ctx, void *va, uint32_t nr_pages)
 		free(va);
 }
 
+/* The page of a reference if it is granted like that, or NULL. */
+static unsigned char *direct_page(struct guest *g, uint32_t ref,
+				  enum xvb_access access)
+{
+	uint32_t page = ref - GUEST_DIRECT;
+
+	if (!g->direct.base || page >= GUEST_DIRECT_PAGES ||
+	    g->direct.grant[page] < (access == XVB_WRITE ? GUEST_RW : GUEST_RO))
+		return NULL;
+	return g->direct.base + (size_t)page * GUEST_PAGE;
+}
+
+static int guest_map_refs(void *ctx, const uint32_t *refs, uint32_t nr_pages,
+			  enum xvb_access access, void **va)
+{
+	int prot = access == XVB_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+	size_t bytes = (size_t)nr_pages * GUEST_PAGE;
+	struct guest *g = ctx;
+	unsigned char *at;
+	uint32_t i;
+
+	g->direct.maps++;
+	for (i = 0; i < nr_pages; i++)
+		if (!direct_page(g, refs[i], access))
+			return -EINVAL;
+	at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(at != MAP_FAILED);
+	for (i = 0; i < nr_pages; i++) {
+		off_t off = (off_t)(refs[i] - GUEST_DIRECT) * GUEST_PAGE;
+
+		assert_true(mmap(at + (size_t)i * GUEST_PAGE, GUEST_PAGE, prot,
+				 MAP_SHARED | MAP_FIXED, g->direct.fd, off) !=
+			    MAP_FAILED);
+	}
+	g->direct.mapped += nr_pages;
+	*va = at;
+	return 0;
+}
+
+static void guest_unmap_refs(void *ctx, void *va, uint32_t nr_pages)
+{
+	struct guest *g = ctx;
+
+	g->direct.mapped -= nr_pages;
+	assert_int_equal(munmap(va, (size_t)nr_pages * GUEST_PAGE), 0);
+}
+
+static int guest_copy(void *ctx, struct xvb_grant_seg *segs, uint32_t nr,
+		      enum xvb_access access, void *scratch)
+{
+	struct guest *g = ctx;
+	unsigned char *page;
+	uint32_t i;
+
+	g->direct.copies++;
+	g->direct.segs += nr;
+	if (g->direct.fail_copy)
+		return g->direct.fail_copy;
+	/* All of it is ours. */
+	memset(scratch, 0xee, nr * sizeof(uint64_t));
+	for (i = 0; i < nr; i++) {
+		assert_in_range(segs[i].len, 1, GUEST_PAGE);
+		page = direct_page(g, segs[i].ref, access);
+		segs[i].failed = !page;
+		if (!page)
+			continue;
+		if (access == XVB_WRITE)
+			memcpy(page, segs[i].va, segs[i].len);
+		else
+			memcpy(segs[i].va, page, segs[i].len);
+	}
+	return 0;
+}
+
 static const struct xvb_memory_ops guest_memory_ops = {
 	.map = guest_map,
 	.unmap = guest_unmap,
+	.map_refs = guest_map_refs,
+	.unmap_refs = guest_unmap_refs,
+	.copy = guest_copy,
+	.copy_scratch = sizeof(uint64_t),
 };
+
+void guest_direct_init(struct guest *g)
+{
+	size_t bytes = (size_t)GUEST_DIRECT_PAGES * GUEST_PAGE;
+
+	g->direct.fd = memfd_create("direct", MFD_CLOEXEC);
+	assert_true(g->direct.fd >= 0 && !ftruncate(g->direct.fd, bytes));
+	g->direct.base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      g->direct.fd, 0);
+	assert_true(g->direct.base != MAP_FAILED);
+}
+
+void guest_grant(struct guest *g, unsigned int page, unsigned int nr,
+		 enum guest_grant grant)
+{
+	memset(g->direct.grant + page, grant, nr);
+}
 
 void guest_init(struct guest *g, uint32_t pages)
 {
@@ -119,6 +214,11 @@ void guest_destroy(struct guest *g)
 {
 	xvb_memory_destroy(&g->mem);
 	assert_int_equal(g->mapped, 0);
+	assert_int_equal(g->direct.mapped, 0);
+	if (!g->direct.base)
+		return;
+	munmap(g->direct.base, (size_t)GUEST_DIRECT_PAGES * GUEST_PAGE);
+	close(g->direct.fd);
 }
 
 uint32_t guest_alloc(struct guest *g, size_t len, size_t align)

@@ -34,6 +34,9 @@
 			 BIT64(VIRTIO_F_ACCESS_PLATFORM))
 #define GUEST_CHAIN	64
 #define GUEST_READONLY	8
+/* References of direct grants, and how many there are. */
+#define GUEST_DIRECT	100000
+#define GUEST_DIRECT_PAGES	4096
 
 /**
  * struct guest_readonly - a window that the device can only read
@@ -50,6 +53,40 @@ struct guest_readonly {
 };
 
 /**
+ * enum guest_grant - what the backend may do with a page
+ * @GUEST_REVOKED: nothing, there is no such grant
+ * @GUEST_RO: read
+ * @GUEST_RW: read and write
+ */
+enum guest_grant {
+	GUEST_REVOKED,
+	GUEST_RO,
+	GUEST_RW,
+};
+
+/**
+ * struct guest_direct - pages that are granted for one request alone
+ * @base: all of them, NULL before guest_direct_init()
+ * @fd: the same, to be mapped
+ * @grant: what the backend may do with each
+ * @mapped: pages mapped now
+ * @maps: calls that mapped
+ * @copies: calls that copied
+ * @segs: segments of them
+ * @fail_copy: copying fails as a whole
+ */
+struct guest_direct {
+	unsigned char *base;
+	int fd;
+	unsigned char grant[GUEST_DIRECT_PAGES];
+	_Atomic int mapped;
+	_Atomic unsigned int maps;
+	_Atomic unsigned int copies;
+	_Atomic unsigned int segs;
+	int fail_copy;
+};
+
+/**
  * struct guest - fake guest with one window and, after guest_attach(), a
  *	device
  * @mem: memory under test
@@ -59,6 +96,7 @@ struct guest_readonly {
  * @mapped: pages mapped now, all windows
  * @readonly: read-only windows that are mapped now
  * @fail_map: the next map returns this
+ * @direct: direct grants
  * @dev: device
  * @epoll: watches the descriptors of the queues, by edge as the daemon does
  * @notified: notifications per queue
@@ -74,6 +112,7 @@ struct guest {
 	uint32_t mapped;
 	struct guest_readonly readonly[GUEST_READONLY];
 	int fail_map;
+	struct guest_direct direct;
 	struct xvb_device *dev;
 	int epoll;
 	unsigned int notified[XVB_MAX_QUEUES];
@@ -131,6 +170,33 @@ void guest_init(struct guest *g, uint32_t pages);
  * Return: pointer to its first byte; writable.
  */
 void *guest_readonly(struct guest *g, uint32_t ref);
+
+/**
+ * guest_direct_init() - pages for direct grants, not granted yet
+ * @g: guest
+ */
+void guest_direct_init(struct guest *g);
+
+/**
+ * guest_grant() - grant or revoke
+ * @g: guest
+ * @page: first page
+ * @nr: how many
+ * @grant: what the backend may do from now on
+ */
+void guest_grant(struct guest *g, unsigned int page, unsigned int nr,
+		 enum guest_grant grant);
+
+/**
+ * guest_direct_addr() - address of a direct grant
+ * @page: page
+ *
+ * Return: address on a ring.
+ */
+static inline uint64_t guest_direct_addr(unsigned int page)
+{
+	return XVIO_ADDR_GRANT | (uint64_t)(GUEST_DIRECT + page) << 12;
+}
 
 /**
  * guest_destroy() - free, and check that everything was unmapped

@@ -481,8 +481,19 @@ static void test_connect(void **state)
 	assert_int_equal(w->port, 17);
 	assert_node(w, BACK, "protocol-revisions", "1");
 	assert_node(w, BACK, "max-window-pages", "4096");
+	assert_node(w, BACK, "feature-direct-grants", "1");
 	assert_node(w, PRIV, "error", "(none)");
 	assert_int_equal(xvb_xenbus_run(&w->bus, w->now), -1);
+}
+
+/* Direct grants are not offered when the specification says so. */
+static void test_direct_off(void **state)
+{
+	struct world *w = *state;
+
+	set(w, PRIV, "direct-grants", "off");
+	to_connected(w);
+	assert_node(w, BACK, "feature-direct-grants", "0");
 }
 
 static void test_collisions(void **state)
@@ -1212,7 +1223,7 @@ static void test_other_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(numbers), T(connect), T(collisions), T(reload), T(kexec), T(fe_node_gone),
+		T(numbers), T(connect), T(direct_off), T(collisions), T(reload), T(kexec), T(fe_node_gone),
 		T(detach), T(detach_unused), T(detach_while_connecting),
 		T(detach_races), T(closing_online), T(offline), T(neighbours),
 		T(domain_gone), T(gone_while_starting), T(bad_nodes),
