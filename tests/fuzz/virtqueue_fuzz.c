@@ -31,6 +31,8 @@
 #define RO_REF		(REF + PAGES)
 #define RO_PAGES	2
 #define RO_BYTES	(RO_PAGES * 4096)
+#define DIRECT_REF	1000
+#define DIRECT_PAGES	16
 #define DISK		(1 << 20)
 #define INDIRECT_AT	8192
 #define HEADER_AT	12288
@@ -60,6 +62,8 @@ static unsigned char *window;
 static unsigned char *readonly;		/* the driver's view */
 static const unsigned char *readonly_va;	/* the device's */
 static unsigned char *driver;		/* descriptors and avail ring */
+static unsigned char direct[DIRECT_PAGES * 4096];
+static unsigned int mapped;
 static struct xvb_device *dev;
 static unsigned int broken;
 
@@ -118,7 +122,72 @@ static void fuzz_unmap(void *ctx, void *va, uint32_t nr_pages)
 	free(va);
 }
 
-static const struct xvb_memory_ops memory_ops = { fuzz_map, fuzz_unmap };
+/* Pages of direct grants; the second half is read-only. */
+static unsigned char *direct_page(uint32_t ref, enum xvb_access access)
+{
+	uint32_t page = ref - DIRECT_REF;
+
+	if (page >= DIRECT_PAGES ||
+	    (access == XVB_WRITE && page >= DIRECT_PAGES / 2))
+		return NULL;
+	return direct + page * 4096;
+}
+
+/* A copy is as good as a mapping for who writes there before it is undone. */
+static int fuzz_map_refs(void *ctx, const uint32_t *refs, uint32_t nr_pages,
+			 enum xvb_access access, void **va)
+{
+	uint32_t i;
+
+	(void)ctx;
+	for (i = 0; i < nr_pages; i++)
+		if (!direct_page(refs[i], access))
+			return -22;
+	check(!posix_memalign(va, 4096, nr_pages * 4096), "memory");
+	for (i = 0; i < nr_pages; i++)
+		memcpy((unsigned char *)*va + i * 4096,
+		       direct_page(refs[i], access), 4096);
+	mapped += nr_pages;
+	return 0;
+}
+
+static void fuzz_unmap_refs(void *ctx, void *va, uint32_t nr_pages)
+{
+	(void)ctx;
+	mapped -= nr_pages;
+	free(va);
+}
+
+static int fuzz_copy(void *ctx, struct xvb_grant_seg *segs, uint32_t nr,
+		     enum xvb_access access, void *scratch)
+{
+	unsigned char *page;
+	uint32_t i;
+
+	(void)ctx;
+	memset(scratch, 0x33, nr);
+	for (i = 0; i < nr; i++) {
+		check(segs[i].len && segs[i].len <= 4096, "segment in a page");
+		page = direct_page(segs[i].ref, access);
+		segs[i].failed = !page;
+		if (!page)
+			continue;
+		if (access == XVB_WRITE)
+			memcpy(page, segs[i].va, segs[i].len);
+		else
+			memcpy(segs[i].va, page, segs[i].len);
+	}
+	return 0;
+}
+
+static const struct xvb_memory_ops memory_ops = {
+	.map = fuzz_map,
+	.unmap = fuzz_unmap,
+	.map_refs = fuzz_map_refs,
+	.unmap_refs = fuzz_unmap_refs,
+	.copy = fuzz_copy,
+	.copy_scratch = 1,
+};
 
 static int fuzz_open(struct xvb_file *file, unsigned int depth,
 		     void (*done)(void *ctx, struct xvb_fio_req *req,
@@ -150,7 +219,9 @@ static void fuzz_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 	      "request on the disk");
 	if (req->op == XVB_FIO_READ || req->op == XVB_FIO_WRITE) {
 		for (i = 0; i < req->niov; i++) {
-			check(inside(req->iov[i].iov_base,
+			/* The memory of direct.c is not known here. */
+			check(dev->direct.enabled ||
+			      inside(req->iov[i].iov_base,
 				     req->iov[i].iov_len) ||
 			      (req->op == XVB_FIO_WRITE &&
 			       inside_readonly(req->iov[i].iov_base,
@@ -265,6 +336,10 @@ static uint64_t address(uint16_t addr, uint8_t how)
 					  (addr & 0xff0));
 	case 5:
 		return XVIO_ADDR_GRANT | ((RO_REF << 12) + (addr & 0x1ff0));
+	case 6:
+		/* Sometimes one page before or behind what is granted. */
+		return XVIO_ADDR_GRANT | (uint64_t)(DIRECT_REF - 1 +
+				addr % (DIRECT_PAGES + 2)) << 12;
 	default:
 		return XVIO_ADDR_GRANT | at;
 	}
@@ -272,7 +347,7 @@ static uint64_t address(uint16_t addr, uint8_t how)
 
 static void write_desc(unsigned char *at, const struct step *s)
 {
-	static const uint32_t lens[] = { 0, 1, 16, 17, 512, 513, 4096, 48 };
+	static const uint32_t lens[] = { 0, 1, 16, 8192, 512, 513, 4096, 48 };
 	struct vring_desc d;
 
 	d.addr = htole64(address(s->addr, s->flags >> 3));
@@ -317,6 +392,16 @@ static void make_avail(uint32_t n, uint16_t head, uint16_t *idx)
 	memcpy(avail + 2, &value, 2);
 }
 
+/* Put whole pages in the place of a buffer. */
+static void make_direct(unsigned char *at, const struct step *s)
+{
+	uint64_t addr = htole64(address(s->addr, 6));
+	uint32_t len = htole32(4096 * (1 + s->len % 5));
+
+	memcpy(at, &addr, sizeof(addr));
+	memcpy(at + 8, &len, sizeof(len));
+}
+
 /* A request as a driver makes it, in one piece or cut where @next says. */
 static void request(const struct step *s, uint32_t n, uint16_t *idx,
 		    bool indirect)
@@ -341,6 +426,8 @@ static void request(const struct step *s, uint32_t n, uint16_t *idx,
 		 VRING_DESC_F_NEXT, i + 2);
 	put_desc(table + 16 * (i + 2), DATA_AT + s->addr % 16384, len,
 		 VRING_DESC_F_NEXT | (in ? VRING_DESC_F_WRITE : 0), i + 3);
+	if (s->op & 16)
+		make_direct(table + 16 * (i + 2), s);
 	put_desc(table + 16 * (i + 3), BYTES - 1 - s->index, 1,
 		 VRING_DESC_F_WRITE, 0);
 	make_avail(n, indirect ? s->index % n : i, idx);
@@ -418,6 +505,9 @@ static void start(uint8_t how, struct xvb_vq_setup *setup)
 		features &= ~(1ULL << VIRTIO_RING_F_EVENT_IDX);
 	if (how & 8)
 		features &= ~(1ULL << VIRTIO_RING_F_INDIRECT_DESC);
+	/* More than two pages are mapped, so that both ways are gone. */
+	dev->direct.enabled = how & 64;
+	dev->direct.map_min = 8193;
 	check(!xvb_device_set_features(dev, features, &err), "features");
 	*setup = (struct xvb_vq_setup){
 		.size = n,
@@ -484,6 +574,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	xvb_queue_run(q);
 	xvb_queue_drain(q);
 	check(!q->vq.inuse, "nothing in flight after the drain");
+	check(!mapped, "nothing mapped after the drain");
 	check(broken == !!xvb_vq_broken(&q->vq), "told once");
 	xvb_queue_stop(q);
 	return 0;
