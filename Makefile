@@ -76,6 +76,7 @@ clean:
 	$(if $(have_kdir),$(kbuild) clean)
 	$(if $(wildcard tools/Makefile),$(MAKE) -C tools clean)
 	$(if $(wildcard tests/unit/Makefile),$(MAKE) -C tests/unit clean)
+	$(if $(wildcard tests/hostile/Makefile),$(MAKE) -C tests/hostile clean)
 
 unit:
 	$(MAKE) -C tests/unit check
