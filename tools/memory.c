@@ -27,7 +27,7 @@ static struct xvb_memory_table *table_alloc(unsigned int nr)
 {
 	struct xvb_memory_table *table;
 
-	table = calloc(1, sizeof(*table) + nr * sizeof(table->win[0]));
+	table = calloc(1, sizeof(*table) + (nr + 1) * sizeof(table->win[0]));
 	if (table)
 		table->nr = nr;
 	return table;

@@ -6,7 +6,7 @@
  * window is a run of pages with consecutive references, mapped once at
  * consecutive virtual addresses, for reading only if the guest says so.  Nothing
  * outside the windows can be reached, and nothing in a read-only one written:
- * every access goes through xvb_memory_get(), the one bounds check.
+ * every access goes through xvb_window_get(), the one bounds check.
  *
  * Threads: the control thread adds and removes; queue threads look up, with
  * no lock.  The table of windows is immutable and replaced as a whole; an old
@@ -105,7 +105,7 @@ struct xvb_window {
  * @retired: older tables that a queue may still look at
  * @nr: number of windows
  * @win: the windows; never changed once published, but for @pins, which
- *       are valid in the newest table only
+ *       are valid in the newest table only.  One of no bytes comes after them
  */
 struct xvb_memory_table {
 	struct xvb_memory_table *retired;
@@ -272,9 +272,42 @@ static inline void *xvb_window_get(const struct xvb_window *win,
 }
 
 /**
- * xvb_memory_get() - address from the guest to pointer
+ * struct xvb_memory_view - the memory during one walk along a chain
+ * @table: the windows
+ * @win: where the last address was, or one that contains nothing
+ * @hint: of the caller
+ */
+struct xvb_memory_view {
+	const struct xvb_memory_table *table;
+	const struct xvb_window *win;
+	struct xvb_memory_hint *hint;
+};
+
+/**
+ * xvb_memory_look() - begin to look up addresses
  * @mem: the memory
  * @hint: of the caller
+ *
+ * Context: any thread.
+ * Return: a view, good until the queue of the caller has been drained.
+ */
+static inline struct xvb_memory_view
+xvb_memory_look(struct xvb_memory *mem, struct xvb_memory_hint *hint)
+{
+	struct xvb_memory_view view = { .hint = hint };
+	unsigned int index = hint->index;
+
+	/* Pairs with the release in xvb_memory_publish(). */
+	view.table = atomic_load_explicit(&mem->table, memory_order_acquire);
+	if (index > view.table->nr)
+		index = view.table->nr;
+	view.win = &view.table->win[index];
+	return view;
+}
+
+/**
+ * xvb_memory_at() - address from the guest to pointer
+ * @view: from xvb_memory_look()
  * @addr: address, any value
  * @len: bytes, any value; 0 still needs an address inside a window
  * @access: what is going to be done there
@@ -287,25 +320,41 @@ static inline void *xvb_window_get(const struct xvb_window *win,
  * Return: pointer, or NULL when the range is not inside one window that allows
  * @access.
  */
+static inline void *xvb_memory_at(struct xvb_memory_view *view, uint64_t addr,
+				  uint64_t len, enum xvb_access access)
+{
+	/* An address without bit 63 has it now, and is above every window. */
+	uint64_t start = addr ^ XVIO_ADDR_GRANT;
+	void *ptr = xvb_window_get(view->win, start, len, access);
+
+	if (ptr)
+		return ptr;
+	ptr = xvb_memory_find(view->table, view->hint, start, len, access);
+	if (ptr)
+		view->win = &view->table->win[view->hint->index];
+	return ptr;
+}
+
+/**
+ * xvb_memory_get() - address from the guest to pointer, for one address
+ * @mem: the memory
+ * @hint: of the caller
+ * @addr: as with xvb_memory_at()
+ * @len: as with xvb_memory_at()
+ * @access: as with xvb_memory_at()
+ *
+ * Context: any thread; the pointer is as xvb_memory_at() says.
+ * Return: pointer, or NULL when the range is not inside one window that allows
+ * @access.
+ */
 static inline void *xvb_memory_get(struct xvb_memory *mem,
 				   struct xvb_memory_hint *hint,
 				   uint64_t addr, uint64_t len,
 				   enum xvb_access access)
 {
-	const struct xvb_memory_table *table;
-	uint64_t start = addr ^ XVIO_ADDR_GRANT;
-	unsigned int index = hint->index;
-	void *ptr;
+	struct xvb_memory_view view = xvb_memory_look(mem, hint);
 
-	/* Pairs with the release in xvb_memory_publish(). */
-	table = atomic_load_explicit(&mem->table, memory_order_acquire);
-	/* An address without bit 63 has it now, and is above every window. */
-	if (index < table->nr) {
-		ptr = xvb_window_get(&table->win[index], start, len, access);
-		if (ptr)
-			return ptr;
-	}
-	return xvb_memory_find(table, hint, start, len, access);
+	return xvb_memory_at(&view, addr, len, access);
 }
 
 #endif /* XVB_MEMORY_H */

@@ -19,6 +19,7 @@
  */
 
 #include <errno.h>
+#include <sys/param.h>
 
 #include "vq_walk.h"
 
@@ -109,6 +110,117 @@ static int walk_chain(struct xvb_vq *vq, struct vq_walk *w)
 	return 0;
 }
 
+/* The long way, which takes everything that is allowed, and says what is not. */
+static int walk_carefully(struct xvb_vq *vq, unsigned int head,
+			  struct xvb_chain *chain)
+{
+	struct vq_walk w = {
+		.head = head,
+		.iov = chain->iov,
+		.end = chain->iov + chain->iov_max,
+		.grants = chain->grants,
+		.grants_max = chain->grants_max,
+	};
+	int ret = walk_chain(vq, &w);
+
+	return ret ? ret : walk_finish(vq, &w, chain);
+}
+
+/* A descriptor, copied and in the byte order of this machine. */
+struct vq_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next;
+};
+
+/* Two loads, which the compiler does not repeat. */
+static inline struct vq_desc vq_load_desc(const struct vring_desc *from)
+{
+	const uint64_t *words = (const uint64_t *)from;
+	uint64_t addr = __atomic_load_n(&words[0], __ATOMIC_RELAXED);
+	uint64_t rest = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
+
+	rest = le64toh(rest);
+	return (struct vq_desc){
+		.addr = le64toh(addr),
+		.len = rest,
+		.flags = rest >> 32,
+		.next = rest >> 48,
+	};
+}
+
+/*
+ * A chain as almost all are, in a table of @size descriptors from @i on: in
+ * order, no descriptor empty, none with a table, all of it in windows.  False: it is
+ * not, or something is wrong with it.
+ */
+static inline __attribute__((always_inline)) bool
+walk_plain(struct xvb_vq *vq, const struct vring_desc *desc, unsigned int size,
+	   unsigned int i, struct xvb_chain *chain)
+{
+	const unsigned int kind = VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE;
+	struct xvb_memory_view mem = xvb_memory_look(vq->mem, &vq->data_hint);
+	struct iovec *iov = chain->iov, *end, *in = NULL;
+	uint64_t total = 0, out = 0;
+	enum xvb_access access = XVB_READ;
+	unsigned int way = 0;
+	struct vq_desc d;
+	void *ptr;
+
+	/* A chain that is longer than the table has a loop. */
+	end = iov + MIN(chain->iov_max, size);
+	do {
+		if (unlikely(i >= size || iov == end))
+			return false;
+		d = vq_load_desc(&desc[i]);
+		if (unlikely((d.flags & kind) != way)) {
+			/* After a writable one only such. */
+			if (way || d.flags & VRING_DESC_F_INDIRECT)
+				return false;
+			way = VRING_DESC_F_WRITE;
+			access = XVB_WRITE;
+			in = iov;
+			out = total;
+		}
+		ptr = xvb_memory_at(&mem, d.addr, d.len, access);
+		if (unlikely(!ptr || !d.len))
+			return false;
+		iov->iov_base = ptr;
+		iov->iov_len = d.len;
+		iov++;
+		total += d.len;
+		i = d.next;
+	} while (d.flags & VRING_DESC_F_NEXT);
+	if (unlikely(!in || total > UINT32_MAX))
+		return false;
+	chain->ngrants = 0;
+	chain->nout = in - chain->iov;
+	chain->nin = iov - in;
+	chain->out_len = out;
+	chain->in_len = total - out;
+	return true;
+}
+
+/* All others, those with a table among them. */
+static __attribute__((noinline)) int
+walk_other(struct xvb_vq *vq, unsigned int head, struct xvb_chain *chain)
+{
+	struct vq_walk w = { .head = head };
+	struct vring_desc d;
+	int num;
+
+	vq_copy(&d, &vq->desc[head], sizeof(d));
+	if (le16toh(d.flags) & VRING_DESC_F_INDIRECT) {
+		num = walk_table(vq, &w, &d);
+		if (unlikely(num < 0))
+			return num;
+		if (likely(walk_plain(vq, vq->table, num, 0, chain)))
+			return 0;
+	}
+	return walk_carefully(vq, head, chain);
+}
+
 /* The order of stores is vhost-user's: the entry first, then its mark. */
 static void inflight_take(struct xvb_vq *vq, uint16_t id)
 {
@@ -120,7 +232,6 @@ static void inflight_take(struct xvb_vq *vq, uint16_t id)
 
 int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 {
-	struct vq_walk w = { 0 };
 	uint16_t head;
 	int ret;
 
@@ -143,16 +254,14 @@ int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 		     vq->size))
 		return xvb_vq_break(vq, "more heads in flight than the %u entries of the queue",
 				    vq->size);
-	w.head = head;
-	w.iov = chain->iov;
-	w.end = chain->iov + chain->iov_max;
-	w.grants = chain->grants;
-	w.grants_max = chain->grants_max;
-	ret = walk_chain(vq, &w);
-	if (!ret)
-		ret = walk_finish(vq, &w, chain);
-	if (unlikely(ret))
-		return ret;
+	/* A driver that may use tables does so for all. */
+	if (unlikely(vq->indirect_ok ||
+		     !walk_plain(vq, vq->desc, vq->size, head, chain))) {
+		ret = walk_other(vq, head, chain);
+		if (ret)
+			return ret;
+	}
+	chain->id = head;
 	vq->taken[head / VQ_BITS] |= 1ULL << (head % VQ_BITS);
 	if (vq->inflight)
 		inflight_take(vq, head);

@@ -2,11 +2,12 @@
 /*
  * bench_virtqueue.c - instructions that the backend's core needs per request
  *
- *	bench_virtqueue direct|indirect DEPTH ROUNDS
+ *	bench_virtqueue direct|indirect DEPTH ROUNDS [file]
  *
- * Each round makes DEPTH reads of 4 KiB available and runs the queue once, on
- * an engine that does nothing and completes everything at the first reap.
- * run-bench counts what happens below xvb_queue_run() with callgrind.
+ * Each round makes DEPTH reads of 4 KiB available and runs the queue until they
+ * are complete: on an engine that does nothing and completes everything at the
+ * first reap, or on the real one and a file.  run-bench counts what happens
+ * below xvb_queue_run() with callgrind, which does not see the kernel.
  */
 
 #include <endian.h>
@@ -100,21 +101,26 @@ int main(int argc, char **argv)
 	unsigned int depth = argc > 2 ? atoi(argv[2]) : 32;
 	unsigned int rounds = argc > 3 ? atoi(argv[3]) : 1000;
 	struct disk d;
-	unsigned int i, r;
+	bool file = argc > 4 && !strcmp(argv[4], "file");
+	unsigned int i, r, done;
 	uint32_t id, len;
 
 	if (!depth || depth > (indirect ? 64 : 21))
 		return 2;
 	memset(&d, 0, sizeof(d));
-	disk_start_engine(&d, "", 0, &null_engine);
+	disk_start_engine(&d, "",
+			  indirect ? 0 : BIT64(VIRTIO_RING_F_INDIRECT_DESC),
+			  file ? NULL : &null_engine);
 	disk_header(&d, VIRTIO_BLK_T_IN, 0);
 	fill(&d, indirect, depth);
 	for (r = 0; r < rounds; r++) {
 		for (i = 0; i < depth; i++)
 			ring_avail(&d.r, indirect ? i : 3 * i);
-		xvb_queue_run(&d.g.dev->queues[0]);
-		while (ring_used(&d.r, &id, &len))
-			;
+		for (done = 0; done < depth; ) {
+			xvb_queue_run(&d.g.dev->queues[0]);
+			while (ring_used(&d.r, &id, &len))
+				done++;
+		}
 		ring_used_event(&d.r, d.r.used_idx);
 	}
 	printf("%u\n", depth * rounds);

@@ -68,16 +68,26 @@ static void expect_broken(struct fixture *f, const char *what)
 	stop(f);
 }
 
-/* One descriptor at 0 made available, which must break the queue. */
+/*
+ * One descriptor at 0 made available, which must break the queue, alone and
+ * behind one that is right; where there may be tables and where not.
+ */
 static void expect_desc(uint64_t addr, uint32_t len, uint16_t flags,
 			uint16_t next, const char *what)
 {
 	struct fixture f;
+	unsigned int i;
 
-	start(&f, SIZE, INDIRECT);
-	ring_desc(&f.r, 0, addr, len, flags, next);
-	ring_avail(&f.r, 0);
-	expect_broken(&f, what);
+	for (i = 0; i < 4; i++) {
+		if (flags & IND && i & 1)
+			continue;
+		start(&f, SIZE, i & 1 ? 0 : INDIRECT);
+		ring_desc(&f.r, 0, addr, len, flags, next);
+		ring_desc(&f.r, 1, BUF, 1, flags & WRITE ? WRITE | NEXT : NEXT,
+			  0);
+		ring_avail(&f.r, i / 2);
+		expect_broken(&f, what);
+	}
 }
 
 static void t20_head_out_of_range(void **state)
@@ -217,6 +227,13 @@ static void t22_out_after_in(void **state)
 	ring_desc(&f.r, 1, BUF, 4, 0, 0);
 	ring_avail(&f.r, 0);
 	expect_broken(&f, "after a writable");
+	start(&f, SIZE, 0);
+	ring_desc(&f.r, 0, BUF, 4, NEXT, 1);
+	ring_desc(&f.r, 1, BUF, 4, WRITE | NEXT, 2);
+	ring_desc(&f.r, 2, BUF, 4, NEXT, 3);
+	ring_desc(&f.r, 3, BUF, 4, WRITE, 0);
+	ring_avail(&f.r, 0);
+	expect_broken(&f, "after a writable");
 	/* A writable one without bytes counts too. */
 	start(&f, SIZE, 0);
 	ring_desc(&f.r, 0, BUF, 0, WRITE | NEXT, 1);
@@ -258,7 +275,7 @@ static void t20_sum_over_4g(void **state)
 	for (n = 0; n < XVB_VQ_MAX_SIZE; n++) {
 		table[n].addr = htole64(XVIO_ADDR_GRANT | 4096ULL << 12);
 		table[n].len = htole32(4 << 20);
-		table[n].flags = htole16(n + 1 < XVB_VQ_MAX_SIZE ? NEXT : 0);
+		table[n].flags = htole16(n + 1 < XVB_VQ_MAX_SIZE ? NEXT : WRITE);
 		table[n].next = htole16(n + 1);
 	}
 	ring_desc(&f.r, 0, guest_addr(off), 16 * XVB_VQ_MAX_SIZE, IND, 0);
@@ -279,7 +296,7 @@ static void t20_too_many_segments(void **state)
 	(void)state;
 	start(&f, SIZE, 0);
 	for (i = 0; i < SIZE; i++)
-		ring_desc(&f.r, i, BUF, 1, i + 1 < SIZE ? NEXT : 0, i + 1);
+		ring_desc(&f.r, i, BUF, 1, i + 1 < SIZE ? NEXT : WRITE, i + 1);
 	ring_avail(&f.r, 0);
 	f.chain.iov_max = SIZE - 1;
 	expect_broken(&f, "segments");
@@ -512,7 +529,7 @@ static void *flipper_main(void *arg)
 	return NULL;
 }
 
-static void t1_double_fetch(void **state)
+static void double_fetch(uint64_t features)
 {
 	struct xvb_error err = { "" };
 	struct fixture f;
@@ -521,8 +538,7 @@ static void t1_double_fetch(void **state)
 	unsigned long taken = 0, i, k;
 	pthread_t thread;
 
-	(void)state;
-	start(&f, SIZE, INDIRECT);
+	start(&f, SIZE, features);
 	assert_int_equal(pthread_create(&thread, NULL, flipper_main, &fl), 0);
 	for (i = 0; (i < 200000 || taken < 1000) && time(NULL) < end; i++) {
 		f.chain.iov = f.iov;
@@ -545,6 +561,13 @@ static void t1_double_fetch(void **state)
 	print_message("# %lu chains survived the flipper\n", taken);
 	assert_int_not_equal(taken, 0);
 	stop(&f);
+}
+
+static void t1_double_fetch(void **state)
+{
+	(void)state;
+	double_fetch(INDIRECT);
+	double_fetch(0);
 }
 #endif
 

@@ -171,6 +171,14 @@ static void zero_length(void **state)
 	assert_int_equal(f.chain.nout, 1);
 	assert_int_equal(f.chain.nin, 0);
 	assert_int_equal(f.chain.out_len, 4);
+	/* With an address that could be one. */
+	ring_desc(&f.r, 3, guest_addr(8192), 4, VRING_DESC_F_NEXT, 4);
+	ring_desc(&f.r, 4, guest_addr(8192), 0, VRING_DESC_F_NEXT, 5);
+	ring_desc(&f.r, 5, guest_addr(8192), 1, VRING_DESC_F_WRITE, 0);
+	ring_avail(&f.r, 3);
+	assert_int_equal(pop(&f), 1);
+	assert_int_equal(f.chain.nout, 1);
+	assert_int_equal(f.chain.nin, 1);
 	stop(&f);
 }
 
