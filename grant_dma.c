@@ -316,8 +316,11 @@ static void *grant_dma_alloc(struct device *dev, size_t size,
 	if (grant_dma_is_ring(gdma, size))
 		return grant_dma_ring_alloc(gdma, size, addr, gfp);
 	size = PAGE_ALIGN(size);
-	if (!size || size > GRANT_DMA_CHUNK_SIZE)
+	if (!size || size > GRANT_DMA_CHUNK_SIZE) {
+		dev_err_ratelimited(gdma->dev, "refusing %zu bytes of coherent memory: the limit is %lu\n",
+				    size, GRANT_DMA_CHUNK_SIZE);
 		return NULL;
+	}
 
 	for (;;) {
 		off = grant_dma_window_alloc(gdma, size);
