@@ -21,6 +21,8 @@
 #include "version.h"
 
 #define EXIT_USAGE	2
+/* Less than the minimum no frontend accepts: docs/protocol.md, section 2. */
+#define MIN_WINDOW	128U
 #define MAX_WINDOW	65536U
 
 /*
@@ -48,8 +50,8 @@ static const char usage[] =
 "\n"
 "  -f, --foreground          do not become a daemon, log to standard error\n"
 "      --log-level LEVEL     error, warn, info (default) or debug\n"
-"      --max-window-pages N  pages of 4 KiB that each device may map, 1 to\n"
-"                            65536 (default 4096)\n"
+"      --max-window-pages N  pages of 4 KiB that each device may map, 128\n"
+"                            to 65536 (default 4096)\n"
 "      --user NAME           user that workers become (default xen-virtio, or\n"
 "                            the id 60782 when there is none)\n"
 "      --no-sandbox          workers stay root with every system call: for\n"
@@ -85,9 +87,9 @@ static int parse_level(const char *arg, enum xvb_log_level *level)
 
 static int parse_window(const char *arg, uint32_t *pages)
 {
-	if (xvb_parse_u32(arg, MAX_WINDOW, pages) || !*pages) {
-		fprintf(stderr, "xen-virtiod: --max-window-pages %s: not a number from 1 to %u\n",
-			arg, MAX_WINDOW);
+	if (xvb_parse_u32(arg, MAX_WINDOW, pages) || *pages < MIN_WINDOW) {
+		fprintf(stderr, "xen-virtiod: --max-window-pages %s: not a number from %u to %u\n",
+			arg, MIN_WINDOW, MAX_WINDOW);
 		return -EINVAL;
 	}
 	return 0;
