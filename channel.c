@@ -99,7 +99,7 @@ static bool handle_event(struct xvf_channel *chan, const struct message *msg,
 	chan->host->event(chan->priv, le32_to_cpu(event.status),
 			  le32_to_cpu(event.generation));
 	/* A backend that sends them all the time gets slower answers, too. */
-	fresh = chan->last_event != jiffies;
+	fresh = time_after(jiffies, chan->last_event);
 	chan->last_event = jiffies;
 	return fresh;
 }
@@ -359,6 +359,7 @@ int xvf_channel_open(struct xvf_channel *chan, unsigned long timeout,
 	chan->drain_timeout = max(timeout, drain_timeout);
 	chan->in_cons = 0;
 	chan->out_prod = 0;
+	chan->last_event = jiffies - 1;
 	err = alloc_ring(chan);
 	if (err) {
 		xenbus_dev_fatal(xdev, err, "granting the control ring");
