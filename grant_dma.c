@@ -393,8 +393,7 @@ void grant_dma_quarantined(struct grant_dma *gdma, unsigned int nr)
 		return;
 	trace_xen_virtio_quarantine(gdma, nr);
 	atomic_long_add(nr, &gdma->quarantined);
-	dev_alert(gdma->dev, "%u granted pages are still mapped by domain %u: they stay granted until it lets go\n",
-		  nr, gdma->otherend);
+	/* How many there are is said once, when the device goes. */
 	gdma->host->fail(gdma->priv, "the backend keeps granted pages mapped");
 }
 
@@ -525,6 +524,7 @@ void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline)
 {
 	struct grant_dma_stats sum;
 	long long mapped;
+	long kept;
 
 	grant_dma_sum_stats(gdma, &sum);
 	mapped = sum.maps - sum.unmaps + sum.direct_maps - sum.direct_unmaps;
@@ -533,6 +533,10 @@ void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline)
 	grant_dma_direct_exit(gdma);
 	grant_dma_rings_exit(gdma, deadline);
 	grant_dma_window_exit(gdma, deadline);
+	kept = atomic_long_read(&gdma->quarantined);
+	if (kept)
+		dev_alert(gdma->dev, "%ld granted pages are still mapped by domain %u: they stay granted until it lets go\n",
+			  kept, gdma->otherend);
 	free_percpu(gdma->stats);
 	kvfree(gdma);
 }
