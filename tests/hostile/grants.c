@@ -54,6 +54,18 @@ int window_add(struct hostile *h, uint32_t first, uint32_t pages)
 	return 0;
 }
 
+int window_keep(struct hostile *h, uint32_t first, uint32_t pages, void *va)
+{
+	if (h->nr_windows == HOSTILE_WINDOWS)
+		return -ENOSPC;
+	h->window[h->nr_windows++] = (struct window){
+		.first = first,
+		.pages = pages,
+		.va = va,
+	};
+	return 0;
+}
+
 int window_remove(struct hostile *h, uint32_t first, uint32_t pages)
 {
 	unsigned int i;

@@ -52,11 +52,15 @@ struct window {
  * @va:		where it is mapped
  * @len:	bytes
  * @write:	it is for the device to write
+ * @ref:	first reference, of a direct grant
+ * @pages:	pages of a direct grant, 0: it is in a window
  */
 struct segment {
 	unsigned char *va;
 	uint32_t len;
 	bool write;
+	uint32_t ref;
+	uint32_t pages;
 };
 
 /**
@@ -123,6 +127,7 @@ struct hostile;
  * @reply:	state that it writes when the frontend closes, instead of
  *		Closing, or 0
  * @deaf:	says Connected without mapping the ring
+ * @direct:	the guest is asked to grant buffers themselves
  * @forgets:	on the contrary, what the frontend's Closing asks for is not
  *		done: nothing is unmapped before SIGUSR2
  */
@@ -142,6 +147,7 @@ struct sin {
 	bool (*tick)(struct hostile *h);
 	enum xvb_state reply;
 	bool deaf;
+	bool direct;
 	bool forgets;
 };
 
@@ -397,6 +403,17 @@ void grants_unmap(struct hostile *h, void *va, uint32_t pages);
  * Return: 0 or -errno.
  */
 int window_add(struct hostile *h, uint32_t first, uint32_t pages);
+
+/**
+ * window_keep() - remember what is mapped already
+ * @h:		the backend
+ * @first:	first reference
+ * @pages:	length
+ * @va:		where it is
+ *
+ * Return: 0 or -ENOSPC.
+ */
+int window_keep(struct hostile *h, uint32_t first, uint32_t pages, void *va);
 
 /**
  * window_remove() - unmap a range

@@ -85,6 +85,9 @@ static int write_nodes(struct hostile *h)
 		err = write_pair(h, h->front, "backend", h->back, h->name.be);
 	if (!err)
 		err = xvb_store_write(h->st, h->front, XVIO_NODE_TRUSTED, "1");
+	if (!err && h->sin->direct)
+		err = xvb_store_write(h->st, h->front, XVIO_NODE_DMA_MODE,
+				      "direct");
 	if (!err)
 		err = xvb_store_write(h->st, h->front, "state", "%u",
 				      XVB_STATE_INITIALISING);
@@ -183,7 +186,8 @@ int nodes_offer(struct hostile *h)
 	if (!err)
 		err = offer_node(h, XVIO_NODE_MAX_WINDOW_PAGES, "4096");
 	if (!err)
-		err = offer_node(h, XVIO_NODE_FEATURE_DIRECT, "0");
+		err = offer_node(h, XVIO_NODE_FEATURE_DIRECT,
+				 h->sin->direct ? "1" : "0");
 	if (err)
 		return err;
 	if (h->sin->early && h->sin->states) {

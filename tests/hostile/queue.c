@@ -73,6 +73,32 @@ void queue_use(struct hostile *h, uint32_t id, uint32_t len)
 	queue_index(h, ++q->used_idx);
 }
 
+/* A buffer that is granted for this request alone. */
+static void map_direct(struct hostile *h, struct segment *s, uint64_t addr)
+{
+	s->ref = (uint32_t)(addr >> XVIO_ADDR_PAGE_SHIFT);
+	s->pages = s->len / XVIO_ADDR_PAGE_SIZE;
+	s->va = grants_map(h, s->ref, s->pages, s->write);
+}
+
+/* Before it is used: unmapped, unless that is the sin. */
+static void release_direct(struct hostile *h, const struct chain *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nr; i++) {
+		const struct segment *s = &c->seg[i];
+
+		if (!s->pages)
+			continue;
+		if (!h->due || !h->sin->forgets ||
+		    window_keep(h, s->ref, s->pages, s->va))
+			grants_unmap(h, s->va, s->pages);
+		else
+			sinned(h);
+	}
+}
+
 /* One descriptor of a chain; false when there is something wrong with it. */
 static bool add_segment(struct hostile *h, struct chain *c,
 			const struct vring_desc *d)
@@ -84,6 +110,9 @@ static bool add_segment(struct hostile *h, struct chain *c,
 	s->len = le32toh(d->len);
 	s->va = window_ptr(h, le64toh(d->addr), s->len);
 	s->write = le16toh(d->flags) & VRING_DESC_F_WRITE;
+	s->pages = 0;
+	if (!s->va && h->sin->direct)
+		map_direct(h, s, le64toh(d->addr) & ~XVIO_ADDR_GRANT);
 	c->nr++;
 	return s->va;
 }
@@ -169,6 +198,7 @@ static void serve_blk(struct hostile *h, const struct chain *c)
 		status = VIRTIO_BLK_S_UNSUPP;
 	}
 	*c->seg[c->nr - 1].va = status;
+	release_direct(h, c);
 	queue_use(h, c->head, written(c));
 }
 

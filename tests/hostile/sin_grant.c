@@ -42,7 +42,7 @@ static bool keep_last(struct hostile *h, const union xvb_msg *req,
 	return keep_window(h, req, rsp);
 }
 
-/* The guest wants a larger window: no, but the pages are ours. */
+/* The guest wants a window: no, but the pages are ours. */
 static bool keep_refused(struct hostile *h, const union xvb_msg *req,
 			 union xvb_msg *rsp)
 {
@@ -114,8 +114,10 @@ const struct sin sins_grant[] = {
 	{ .name = "keep-write", .what = "it writes to all that it has kept",
 	  .act = begin, .answer = keep_window, .tick = scribble_tick,
 	  .forgets = true },
+	{ .name = "keep-direct", .what = "a buffer stays mapped after its request",
+	  .direct = true, .forgets = true },
 	{ .name = "keep-refused", .what = "a window is refused, but kept",
-	  .answer = keep_refused, .forgets = true },
+	  .early = true, .answer = keep_refused, .forgets = true },
 	{ .name = "remove-refused", .what = "no window can be removed",
 	  .answer = remove_refused },
 	{ }

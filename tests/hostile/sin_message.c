@@ -262,7 +262,7 @@ static bool late(struct hostile *h, const union xvb_msg *req,
 	if (!is_config(req))
 		return true;
 	h->held = *rsp;
-	h->until = now() + 4000000000ULL;
+	h->until = now() + h->seconds * 1000000000ULL;
 	h->ticking = 100;
 	sinned(h);
 	return false;

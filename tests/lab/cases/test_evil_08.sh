@@ -5,7 +5,7 @@
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 
-kept='are still mapped'
+kept='granted pages are still mapped'
 
 # It writes to what it has kept, while the guest uses all the memory it has.
 memory() {
@@ -20,7 +20,9 @@ memory() {
 evil_guest
 evil keep-window kept "$kept"
 evil keep-one-window kept "$kept"
-evil keep-ring kept "$kept"
+evil keep-ring kept 'of the control ring mapped'
+evil keep-direct lost "$kept"
+evil keep-refused denied 'device is broken: the backend keeps granted pages mapped'
 EVIL_THEN=memory evil keep-write kept "$kept"
 evil remove-refused leaving
 evil_end

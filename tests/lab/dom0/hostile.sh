@@ -11,7 +11,7 @@
 . /lab/dom0/checks.sh
 
 # shellcheck disable=SC2034 # for lab_domu_exec
-LAB_CASE_TIMEOUT=60
+LAB_CASE_TIMEOUT=$((60 * LAB_SLOW))
 EVIL_LOG=$CASE_DIR/evil.log
 EVIL_FAILED=
 
@@ -20,8 +20,10 @@ EVIL_FAILED=
 EVIL_BOUND=20
 
 evil_guest() { # the domU d1, with short timeouts in its module
-	lab_domu_create d1 \
-		"extra=lab.modargs=request_timeout=2,close_timeout=4${EVIL_ARGS:-}"
+	local timeouts
+
+	timeouts=request_timeout=$((2 * LAB_SLOW)),close_timeout=$((4 * LAB_SLOW))
+	lab_domu_create d1 "extra=lab.modargs=$timeouts${EVIL_ARGS:-}"
 	lab_domu_exec d1 'dmesg -c >/dev/null' || lab_fail "no guest"
 	EVIL_ID=$(xl domid d1)
 }
@@ -49,7 +51,7 @@ evil_gone() {
 # Wait until nothing of the device is left in the domU, and get what its kernel
 # has said since the last time.
 evil_left() {
-	EVIL_MESSAGES+=$(lab_domu_exec d1 "i=100; while
+	EVIL_MESSAGES+=$(lab_domu_exec d1 "i=$((100 * LAB_SLOW)); while
 		[ -e /sys/bus/xen/devices/virtio-$DEV ] ||
 		[ -e /sys/kernel/debug/xen-virtio/virtio-$DEV ]; do
 		i=\$((i - 1)); [ \$i -gt 0 ] || break; sleep 0.05; done
@@ -62,7 +64,7 @@ evil_disk() {
 	local glob
 
 	glob=$(disk_glob "$DEV")
-	DISK=$(lab_domu_exec d1 "i=200; until set -- $glob; [ -b \"/dev/\${1##*/}\" ]
+	DISK=$(lab_domu_exec d1 "i=$((200 * LAB_SLOW)); until set -- $glob; [ -b \"/dev/\${1##*/}\" ]
 		do i=\$((i - 1)); [ \$i -gt 0 ] || exit 1; sleep 0.05; done
 		rm -f /run/stop; d=/dev/\${1##*/}; echo \$d; head -c 64k /dev/urandom >/tmp/evil
 		dd if=/tmp/evil of=\$d bs=16k seek=7 oflag=direct 2>/dev/null &&
@@ -158,10 +160,11 @@ evil_run() { # OUTCOME
 		;;
 	*) lab_wait_for 10 evil_said sinned || no "no sin" || return ;;
 	esac
-	[ "$EVIL_THEN" = : ] || "$EVIL_THEN" || return
+	[ "$EVIL_THEN" = : ] || [ "$1" = lost ] || "$EVIL_THEN" || return
 	case $1 in
 	healthy) evil_load_over healthy && evil_disk ;;
 	broken) evil_load_over broken ;;
+	lost) evil_load_over broken && evil_lost ;;
 	stuck) lab_wait_for 10 evil_said sinned || no "no sin" ;;
 	esac
 }
@@ -169,7 +172,7 @@ evil_run() { # OUTCOME
 # The sin before there is a disk.
 evil_early() { # OUTCOME
 	case $1 in
-	refused) lab_wait_for "$EVIL_BOUND" evil_said frontend-closed ||
+	refused | denied) lab_wait_for "$EVIL_BOUND" evil_said frontend-closed ||
 		no "the guest does not refuse it" ;;
 	nodisk) lab_wait_for "$EVIL_BOUND" evil_said 'frontend Connected' ||
 		no "the guest does not connect" ;;
@@ -184,16 +187,25 @@ evil_try() { # SIN OUTCOME [REGEX [OPTION…]]
 	evil_start "$1" "${@:4}" || return
 	DEV=$(sed -n 's/^attached \([0-9]*\).*/\1/p' "$EVIL_LOG")
 	case $outcome in
-	refused | nodisk | waiting | good) evil_early "$outcome" || return ;;
+	refused | denied | nodisk | waiting | good) evil_early "$outcome" || return ;;
 	*) evil_run "$outcome" || return ;;
 	esac
 	[ "$EVIL_REMOVE" != unbind ] || evil_unbind || no "unbind" || return
 	evil_detach || return
 	[ "$outcome" != stuck ] || evil_load_over broken || return
-	[ "$outcome" != kept ] || evil_kept || return
+	[[ $outcome != @(kept|lost|denied) ]] || evil_kept || return
 	evil_ended || return
 	evil_said sinned || [ "$1" = none ] || no "no sin" || return
 	evil_report "$regex"
+}
+
+# Pages are in quarantine while the device is still there.
+evil_lost() {
+	local n
+
+	n=$(stat_of d1 "$DEV" quarantined)
+	lab_log "$n pages are quarantined"
+	[ "$n" -gt 0 ] || no "nothing is quarantined"
 }
 
 # What the backend has kept is quarantined until it lets go.
@@ -228,8 +240,10 @@ evil_reap() {
 #	stuck	requests wait, and fail when the device is taken away
 #	leaving	the sin is committed when the device is taken away
 #	kept	likewise, and grants are kept
+#	lost	as broken, and grants are kept
 #	good	the sin is one of the handshake, which the guest gets over
 #	refused	it is one that the guest does not accept
+#	denied	likewise, and grants are kept
 #	nodisk	the device is there, but has no driver
 #	waiting	the guest waits
 # EVIL_REMOVE=unbind: the guest gives the device up, it is not taken away.
