@@ -872,7 +872,7 @@ void xvb_blk_set_engine(struct xvb_device *dev, const struct xvb_fio_ops *fio)
 const struct xvb_device_ops xvb_blk_ops = {
 	.name = "blk",
 	.device_id = VIRTIO_ID_BLOCK,
-	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1][,io_uring=0|1]",
+	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1][,io_uring=0|1][,packed=0|1]",
 	.create = blk_create,
 	.destroy = blk_destroy,
 	.reset = blk_reset,

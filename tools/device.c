@@ -89,6 +89,7 @@ int xvb_device_create(struct xvb_params *params, struct xvb_device **out,
 	struct xvb_direct_config direct = { false };
 	const struct xvb_device_ops *ops;
 	struct xvb_device *dev;
+	bool packed = false;
 	int ret;
 
 	ops = device_type(params, err);
@@ -102,7 +103,12 @@ int xvb_device_create(struct xvb_params *params, struct xvb_device **out,
 		return ret;
 	dev->ops = ops;
 	dev->direct = direct;
+	ret = xvb_params_bool(params, "packed", &packed, err);
+	if (ret)
+		goto err_destroy;
 	dev->features |= DEVICE_COMMON;
+	if (packed)
+		dev->features |= BIT64(VIRTIO_F_RING_PACKED);
 	ret = device_alloc_queues(dev, err);
 	if (ret)
 		goto err_destroy;

@@ -296,7 +296,7 @@ static void rng_destroy(struct xvb_device *dev)
 const struct xvb_device_ops xvb_rng_ops = {
 	.name = "rng",
 	.device_id = VIRTIO_ID_RNG,
-	.options = "[max_rate=BYTES_PER_SECOND]",
+	.options = "[max_rate=BYTES_PER_SECOND][,packed=0|1]",
 	.create = rng_create,
 	.destroy = rng_destroy,
 	.config_read = rng_config_read,

@@ -2,8 +2,8 @@
 /*
  * virtqueue.h - the device's side of a virtqueue in untrusted memory
  *
- * Split rings of virtio 1.4, section 2.7.  The interface knows chains, ids
- * and lengths, not layouts, so that packed rings fit behind it.
+ * Split and packed rings of virtio 1.4, sections 2.7 and 2.8.  The interface
+ * knows chains, ids and lengths, not layouts.
  *
  * Everything the driver writes is copied once, then checked, then only the
  * copy is used.  A violation of the ring format breaks the queue: nothing is
@@ -31,6 +31,7 @@
 #include "log.h"
 #include "memory.h"
 #include "stats.h"
+#include "util.h"
 
 /* Largest queue, longest indirect table and longest chain. */
 #define XVB_VQ_MAX_SIZE		1024
@@ -40,8 +41,8 @@
  * @features: negotiated feature bits
  * @size: number of entries
  * @desc: address of the descriptor area
- * @driver: address of the driver area (avail ring)
- * @device: address of the device area (used ring)
+ * @driver: address of the driver area (avail ring, or event suppression)
+ * @device: address of the device area (used ring, or event suppression)
  * @inflight: address of the in-flight record, 0 for none
  * @inflight_len: bytes of it
  */
@@ -101,6 +102,59 @@ struct xvb_chain {
 };
 
 /**
+ * struct xvb_vq_packed_chain - a chain of a packed ring that was taken
+ * @num: descriptors of the ring that it has
+ * @entry: its first entry in the in-flight record
+ * @last: its last one
+ */
+struct xvb_vq_packed_chain {
+	uint16_t num;
+	uint16_t entry;
+	uint16_t last;
+};
+
+/**
+ * struct xvb_vq_packed - what a packed ring has and a split one has not
+ * @desc: descriptor ring in the guest; read and written
+ * @driver: event suppression of the driver, in the guest; read only
+ * @device: event suppression of the device, in the guest; written
+ * @rec: in-flight record in the guest; written, or NULL
+ * @avail: position of the next descriptor to take
+ * @used: position of the next used descriptor
+ * @signalled: @used at the last notification decision
+ * @descs: descriptors taken and not published as used
+ * @batch_descs: of them those that were pushed since the last flush
+ * @batch_nr: chains pushed since the last flush
+ * @first: index of the first used descriptor since the last flush
+ * @first_flags: its flags, which the flush writes
+ * @free_head: first free entry of the in-flight record
+ * @sweeping: the last look found something
+ * @chains: by id
+ * @next: next free entry of the in-flight record, by entry; our own copy
+ *
+ * A position counts from 0 to twice the size of the queue: the lower half is
+ * the ring with the wrap counter 1, the upper half that with 0.
+ */
+struct xvb_vq_packed {
+	struct vring_packed_desc *desc;
+	const struct vring_packed_desc_event *driver;
+	struct vring_packed_desc_event *device;
+	struct xvio_inflight_packed *rec;
+	uint16_t avail;
+	uint16_t used;
+	uint16_t signalled;
+	uint16_t descs;
+	uint16_t batch_descs;
+	uint16_t batch_nr;
+	uint16_t first;
+	uint16_t first_flags;
+	uint16_t free_head;
+	bool sweeping;
+	struct xvb_vq_packed_chain *chains;
+	uint16_t *next;
+};
+
+/**
  * struct xvb_vq - one virtqueue, device side
  * @mem: memory it lives in, and its buffers
  * @ring_hint: for indirect tables
@@ -109,11 +163,12 @@ struct xvb_chain {
  * @avail: avail ring in the guest; read only
  * @used: used ring in the guest; written
  * @inflight: in-flight record in the guest; written, or NULL
- * @size: entries, a power of two
+ * @size: entries; a power of two if the ring is split
  * @started: between xvb_vq_start() and xvb_vq_stop()
+ * @packed: VIRTIO_F_RING_PACKED was negotiated
  * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
  * @indirect_ok: VIRTIO_RING_F_INDIRECT_DESC was negotiated
- * @kick_off: with flags: VRING_USED_F_NO_NOTIFY is set
+ * @kick_off: without EVENT_IDX: the driver was told not to notify
  * @last_avail: next avail entry to take
  * @shadow_avail: avail index as last read
  * @next_used: next used entry to write
@@ -125,6 +180,7 @@ struct xvb_chain {
  * @batch: ids pushed since the last flush, for the in-flight record
  * @taken: bitmap of ids that are with the device
  * @table: private copy of an indirect table
+ * @pk: of a packed ring; the split ring's fields are not used then
  * @setup: as started; for unpinning
  * @stats: counters: @own, or a place where others can see them
  * @own: counters, unless somebody else has a place for them
@@ -140,6 +196,7 @@ struct xvb_vq {
 	struct xvio_inflight *inflight;
 	uint16_t size;
 	bool started;
+	bool packed;
 	bool event_idx;
 	bool indirect_ok;
 	bool kick_off;
@@ -154,6 +211,7 @@ struct xvb_vq {
 	uint16_t *batch;
 	uint64_t *taken;
 	struct vring_desc *table;
+	struct xvb_vq_packed pk;
 	struct xvb_vq_setup setup;
 	struct xvb_vq_stats *stats;
 	struct xvb_vq_stats own;
@@ -209,6 +267,20 @@ static inline const char *xvb_vq_broken(const struct xvb_vq *vq)
  */
 int xvb_vq_break(struct xvb_vq *vq, const char *fmt, ...) XVB_PRINTF(2, 3);
 
+/* The two layouts; the arguments are those of the functions below. */
+int xvb_vq_split_pop(struct xvb_vq *vq, struct xvb_chain *chain);
+int xvb_vq_packed_pop(struct xvb_vq *vq, struct xvb_chain *chain);
+void xvb_vq_split_push(struct xvb_vq *vq, uint16_t id, uint32_t len);
+void xvb_vq_packed_push(struct xvb_vq *vq, uint16_t id, uint32_t len);
+bool xvb_vq_split_flush(struct xvb_vq *vq);
+bool xvb_vq_packed_flush(struct xvb_vq *vq);
+void xvb_vq_split_kick_disable(struct xvb_vq *vq);
+void xvb_vq_packed_kick_disable(struct xvb_vq *vq);
+bool xvb_vq_split_kick_enable(struct xvb_vq *vq);
+bool xvb_vq_packed_kick_enable(struct xvb_vq *vq);
+bool xvb_vq_split_pending(struct xvb_vq *vq);
+bool xvb_vq_packed_pending(struct xvb_vq *vq);
+
 /**
  * xvb_vq_pop() - take the next request
  * @vq: queue, started
@@ -217,7 +289,12 @@ int xvb_vq_break(struct xvb_vq *vq, const char *fmt, ...) XVB_PRINTF(2, 3);
  * Return: 1, 0 when there is none, -EPROTO when the queue is broken (now or
  * before).
  */
-int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain);
+static inline int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
+{
+	if (unlikely(vq->packed))
+		return xvb_vq_packed_pop(vq, chain);
+	return xvb_vq_split_pop(vq, chain);
+}
 
 /**
  * xvb_vq_push() - give a request back; seen by the driver after a flush
@@ -227,7 +304,13 @@ int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain);
  *
  * Works on a broken queue too, so that what was taken can be given back.
  */
-void xvb_vq_push(struct xvb_vq *vq, uint16_t id, uint32_t len);
+static inline void xvb_vq_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
+{
+	if (unlikely(vq->packed))
+		xvb_vq_packed_push(vq, id, len);
+	else
+		xvb_vq_split_push(vq, id, len);
+}
 
 /**
  * xvb_vq_flush() - publish what was pushed
@@ -235,7 +318,12 @@ void xvb_vq_push(struct xvb_vq *vq, uint16_t id, uint32_t len);
  *
  * Return: true when the driver wants a notification.
  */
-bool xvb_vq_flush(struct xvb_vq *vq);
+static inline bool xvb_vq_flush(struct xvb_vq *vq)
+{
+	if (unlikely(vq->packed))
+		return xvb_vq_packed_flush(vq);
+	return xvb_vq_split_flush(vq);
+}
 
 /**
  * xvb_vq_kick_disable() - the driver need not notify for now
@@ -243,7 +331,13 @@ bool xvb_vq_flush(struct xvb_vq *vq);
  *
  * A hint: notifications may still come.
  */
-void xvb_vq_kick_disable(struct xvb_vq *vq);
+static inline void xvb_vq_kick_disable(struct xvb_vq *vq)
+{
+	if (unlikely(vq->packed))
+		xvb_vq_packed_kick_disable(vq);
+	else
+		xvb_vq_split_kick_disable(vq);
+}
 
 /**
  * xvb_vq_kick_enable() - the driver shall notify from now on
@@ -252,14 +346,24 @@ void xvb_vq_kick_disable(struct xvb_vq *vq);
  * Return: true when something came in meanwhile, for which no notification
  * may come: look again before going to sleep.
  */
-bool xvb_vq_kick_enable(struct xvb_vq *vq);
+static inline bool xvb_vq_kick_enable(struct xvb_vq *vq)
+{
+	if (unlikely(vq->packed))
+		return xvb_vq_packed_kick_enable(vq);
+	return xvb_vq_split_kick_enable(vq);
+}
 
 /**
- * xvb_vq_pending() - is something in the avail ring?
+ * xvb_vq_pending() - is something available?
  * @vq: queue, started
  *
  * Return: true when xvb_vq_pop() would not return 0.
  */
-bool xvb_vq_pending(struct xvb_vq *vq);
+static inline bool xvb_vq_pending(struct xvb_vq *vq)
+{
+	if (unlikely(vq->packed))
+		return xvb_vq_packed_pending(vq);
+	return xvb_vq_split_pending(vq);
+}
 
 #endif /* XVB_VIRTQUEUE_H */

@@ -230,7 +230,14 @@ static void inflight_take(struct xvb_vq *vq, uint16_t id)
 	__atomic_store_n(&entry->inflight, 1, __ATOMIC_RELEASE);
 }
 
-int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
+/**
+ * xvb_vq_split_pop() - xvb_vq_pop() on a split ring
+ * @vq: queue
+ * @chain: as there
+ *
+ * Return: as there.
+ */
+int xvb_vq_split_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 {
 	uint16_t head;
 	int ret;
@@ -276,7 +283,13 @@ int xvb_vq_pop(struct xvb_vq *vq, struct xvb_chain *chain)
  * Giving back
  */
 
-void xvb_vq_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
+/**
+ * xvb_vq_split_push() - xvb_vq_push() on a split ring
+ * @vq: queue
+ * @id: as there
+ * @len: as there
+ */
+void xvb_vq_split_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
 {
 	struct vring_used_elem *elem;
 
@@ -323,7 +336,13 @@ static bool vq_need_notify(struct xvb_vq *vq)
 	return !valid || vring_need_event(event, vq->next_used, old);
 }
 
-bool xvb_vq_flush(struct xvb_vq *vq)
+/**
+ * xvb_vq_split_flush() - xvb_vq_flush() on a split ring
+ * @vq: queue
+ *
+ * Return: as there.
+ */
+bool xvb_vq_split_flush(struct xvb_vq *vq)
 {
 	bool notify;
 
@@ -350,7 +369,11 @@ bool xvb_vq_flush(struct xvb_vq *vq)
  * Notifications of the driver
  */
 
-void xvb_vq_kick_disable(struct xvb_vq *vq)
+/**
+ * xvb_vq_split_kick_disable() - xvb_vq_kick_disable() on a split ring
+ * @vq: queue
+ */
+void xvb_vq_split_kick_disable(struct xvb_vq *vq)
 {
 	/* With EVENT_IDX the event index is behind already: nothing to do. */
 	if (!vq->started || vq->event_idx || vq->kick_off)
@@ -359,7 +382,13 @@ void xvb_vq_kick_disable(struct xvb_vq *vq)
 	vq_store16(&vq->used->flags, VRING_USED_F_NO_NOTIFY);
 }
 
-bool xvb_vq_pending(struct xvb_vq *vq)
+/**
+ * xvb_vq_split_pending() - xvb_vq_pending() on a split ring
+ * @vq: queue
+ *
+ * Return: as there.
+ */
+bool xvb_vq_split_pending(struct xvb_vq *vq)
 {
 	if (!vq->started)
 		return false;
@@ -368,7 +397,13 @@ bool xvb_vq_pending(struct xvb_vq *vq)
 	return vq_load16(&vq->avail->idx) != vq->last_avail;
 }
 
-bool xvb_vq_kick_enable(struct xvb_vq *vq)
+/**
+ * xvb_vq_split_kick_enable() - xvb_vq_kick_enable() on a split ring
+ * @vq: queue
+ *
+ * Return: as there.
+ */
+bool xvb_vq_split_kick_enable(struct xvb_vq *vq)
 {
 	if (!vq->started)
 		return false;
@@ -383,5 +418,5 @@ bool xvb_vq_kick_enable(struct xvb_vq *vq)
 	 * sees that we want to be told, or we see its new entry.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
-	return xvb_vq_pending(vq);
+	return xvb_vq_split_pending(vq);
 }

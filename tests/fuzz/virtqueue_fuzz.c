@@ -5,7 +5,8 @@
  * The input is a program of eight-byte steps of a driver: write a descriptor
  * of the ring or of an indirect table, a header, a whole request, raw bytes
  * anywhere, move the avail index, let the device run.  Most of what it writes
- * is nearly legal, so that the walk gets deep; raw writes make the rest.
+ * is nearly legal, so that the walk gets deep; raw writes make the rest.  The
+ * second byte says whether the ring is split or packed.
  *
  * Checked besides the sanitizers: every iovec lies in the window, sums are
  * right, requests stay on the disk, the driver's areas are not written, and
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
 
 #include "device.h"
 #include "fileio.h"
@@ -308,7 +310,7 @@ static void init(void)
 	check(!xvb_memory_add(&mem, RO_REF, RO_PAGES, XVB_READ), "window");
 	window = xvb_memory_get(&mem, &hint, XVIO_ADDR_GRANT | REF << 12, 1,
 				XVB_WRITE);
-	snprintf(spec, sizeof(spec), "type=blk,path=%s", path);
+	snprintf(spec, sizeof(spec), "type=blk,packed=1,path=%s", path);
 	check(!xvb_params_parse(&params, spec, &err), "parameters");
 	check(!xvb_device_create(&params, &dev, &err), err.text);
 	xvb_params_free(&params);
@@ -494,21 +496,150 @@ static void step(const struct step *s, const struct xvb_vq_setup *setup,
 	}
 }
 
-static void start(uint8_t how, struct xvb_vq_setup *setup)
+/*
+ * A packed ring.  *@pos counts round the ring twice, the second time with the
+ * wrap counter 0.
+ */
+
+static uint16_t wrap_flags(uint32_t n, uint16_t pos)
 {
-	uint64_t base = XVIO_ADDR_GRANT | REF << 12;
+	return 1U << (pos < n ? VRING_PACKED_DESC_F_AVAIL :
+		      VRING_PACKED_DESC_F_USED);
+}
+
+static void put_packed(unsigned char *at, uint64_t addr, uint32_t len,
+		       uint16_t flags, uint16_t id)
+{
+	struct vring_packed_desc d = {
+		.addr = htole64(addr),
+		.len = htole32(len),
+		.id = htole16(id),
+		.flags = htole16(flags),
+	};
+
+	memcpy(at, &d, sizeof(d));
+}
+
+static void next_packed(uint32_t n, uint16_t *pos, uint32_t off, uint32_t len,
+			uint16_t flags, uint16_t id)
+{
+	put_packed(window + 16 * (*pos % n),
+		   XVIO_ADDR_GRANT | ((REF << 12) + off), len,
+		   flags | wrap_flags(n, *pos), id);
+	*pos = (*pos + 1) % (2 * n);
+}
+
+static void write_packed(unsigned char *at, const struct step *s,
+			 uint16_t flags)
+{
+	static const uint32_t lens[] = { 0, 1, 16, 17, 512, 513, 4096, 48 };
+
+	put_packed(at, address(s->addr, s->flags >> 3),
+		   s->len & 8 ? s->len * 4097U : lens[s->len & 7], flags,
+		   s->next & 0x80 ? s->next * 257 : s->next);
+}
+
+/* A request as a driver makes it, in one piece or cut where @next says. */
+static void packed_request(const struct step *s, uint32_t n, uint16_t *pos,
+			   bool indirect)
+{
+	uint32_t header = HEADER_AT + s->index * 16 % 4096;
+	bool in = !(s->flags & 1) || (s->flags & 7) == 3;
+	uint32_t len = s->len & 1 ? s->len : s->len / 64 * 512 % 16384;
+	uint32_t cut = s->next % 16, id = s->index % n, table, k;
+	struct {
+		uint32_t off, len;
+		uint16_t flags;
+	} part[] = {
+		{ header, cut, 0 },
+		{ header + cut, 16 - cut, 0 },
+		{ DATA_AT + s->addr % 16384, len, in ? VRING_DESC_F_WRITE : 0 },
+		{ BYTES - 1 - s->index, 1, VRING_DESC_F_WRITE },
+	};
+
+	write_header(s);
+	table = INDIRECT_AT + 64 * id;
+	for (k = 0; k < 4; k++) {
+		if (indirect)
+			put_packed(window + table + 16 * k, XVIO_ADDR_GRANT |
+				   ((REF << 12) + part[k].off), part[k].len,
+				   part[k].flags, 0);
+		else
+			next_packed(n, pos, part[k].off, part[k].len,
+				    part[k].flags |
+				    (k < 3 ? VRING_DESC_F_NEXT : 0), id);
+	}
+	if (indirect)
+		next_packed(n, pos, table, 64, VRING_DESC_F_INDIRECT, id);
+}
+
+static void packed_step(const struct step *s, const struct xvb_vq_setup *setup,
+			uint16_t *pos)
+{
+	uint32_t n = setup->size;
+
+	switch (s->op & 15) {
+	case 0:
+	case 1:
+		write_packed(window + 16 * (s->index % n), s,
+			     (s->flags & 7) | (s->op & 0x40) << 1 |
+			     (s->op & 0x80) << 8);
+		break;
+	case 2:
+		write_packed(window + INDIRECT_AT + 16 * s->index, s,
+			     s->flags & 7);
+		break;
+	case 4:
+		write_packed(window + 16 * (*pos % n), s,
+			     (s->flags & 7) | wrap_flags(n, *pos));
+		*pos = (*pos + 1) % (2 * n);
+		break;
+	case 6:
+		memcpy(driver + 16 * n, &s->addr, 4);
+		break;
+	case 9:
+	case 10:
+	case 11:
+		packed_request(s, n, pos, false);
+		break;
+	case 12:
+	case 13:
+		packed_request(s, n, pos, true);
+		break;
+	default:
+		/* What has nothing to do with the layout. */
+		step(s, setup, pos);
+		break;
+	}
+}
+
+static uint64_t chosen_features(uint8_t how, bool packed)
+{
 	uint64_t features = dev->features;
-	struct xvb_error err;
-	uint32_t n = 4U << (how & 3);
 
 	if (how & 4)
 		features &= ~(1ULL << VIRTIO_RING_F_EVENT_IDX);
 	if (how & 8)
 		features &= ~(1ULL << VIRTIO_RING_F_INDIRECT_DESC);
+	if (!packed)
+		features &= ~(1ULL << VIRTIO_F_RING_PACKED);
+	return features;
+}
+
+static void start(uint8_t how, bool packed, struct xvb_vq_setup *setup)
+{
+	uint64_t base = XVIO_ADDR_GRANT | REF << 12;
+	struct xvb_error err;
+	uint32_t n = 4U << (how & 3);
+
+	/* Sizes of packed rings need not be powers of two. */
+	if (packed && how & 32)
+		n -= 3;
 	/* More than two pages are mapped, so that both ways are gone. */
 	dev->direct.enabled = how & 64;
 	dev->direct.map_min = 8193;
-	check(!xvb_device_set_features(dev, features, &err), "features");
+	check(!xvb_device_set_features(dev, chosen_features(how, packed), &err),
+	      "features");
 	*setup = (struct xvb_vq_setup){
 		.size = n,
 		.desc = base,
@@ -518,7 +649,8 @@ static void start(uint8_t how, struct xvb_vq_setup *setup)
 	if (how & 32) {
 		/* The driver's areas where the device cannot write. */
 		base = XVIO_ADDR_GRANT | RO_REF << 12;
-		setup->desc = base;
+		if (!packed)
+			setup->desc = base;
 		setup->driver = base + n * 16;
 		driver = readonly;
 		base = XVIO_ADDR_GRANT | REF << 12;
@@ -533,11 +665,13 @@ static void start(uint8_t how, struct xvb_vq_setup *setup)
 }
 
 /* A set-up that the driver may have made up completely. */
-static void wild_setup(const uint8_t *data, size_t size)
+static void wild_setup(const uint8_t *data, size_t size, bool packed)
 {
 	struct xvb_vq_setup setup = { 0 };
 	struct xvb_error err = { "" };
 
+	check(!xvb_device_set_features(dev, chosen_features(0, packed), &err),
+	      "features");
 	memcpy(&setup, data, size < sizeof(setup) ? size : sizeof(setup));
 	if (xvb_queue_start(&dev->queues[0], &setup, &err))
 		check(err.text[0], "a reason");
@@ -552,24 +686,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct xvb_queue *q;
 	uint16_t idx = 0;
 	struct step s;
+	bool packed;
 	size_t i;
 
 	if (!dev)
 		init();
-	if (size < 1)
+	if (size < 2)
 		return 0;
+	packed = data[1] & 1;
 	memset(window, 0, BYTES);
 	memset(readonly, 0, RO_BYTES);
 	if (data[0] & 0x80) {
-		wild_setup(data + 1, size - 1);
+		wild_setup(data + 1, size - 1, packed);
 		return 0;
 	}
 	q = &dev->queues[0];
-	start(data[0], &setup);
+	start(data[0], packed, &setup);
 	broken = 0;
-	for (i = 1; i + sizeof(s) <= size; i += sizeof(s)) {
+	for (i = 2; i + sizeof(s) <= size; i += sizeof(s)) {
 		memcpy(&s, data + i, sizeof(s));
-		step(&s, &setup, &idx);
+		if (packed)
+			packed_step(&s, &setup, &idx);
+		else
+			step(&s, &setup, &idx);
 	}
 	xvb_queue_run(q);
 	xvb_queue_drain(q);
