@@ -28,6 +28,7 @@
  */
 #define GRANT_DMA_GRANULE_SHIFT		9
 #define GRANT_DMA_GRANULE		BIT(GRANT_DMA_GRANULE_SHIFT)
+#define GRANT_DMA_PAGE_GRANULES		(XEN_PAGE_SIZE / GRANT_DMA_GRANULE)
 
 /* The window grows by chunks.  No slot is larger than one. */
 #define GRANT_DMA_CHUNK_SHIFT		18
@@ -411,6 +412,70 @@ size_t grant_dma_max_size(const struct grant_dma *gdma);
  */
 void grant_dma_sum_stats(struct grant_dma *gdma, struct grant_dma_stats *sum);
 
+/* How many granules a slot of @size bytes has. */
+static inline unsigned long grant_dma_granules(size_t size)
+{
+	return (size + GRANT_DMA_GRANULE - 1) >> GRANT_DMA_GRANULE_SHIFT;
+}
+
+/* Which cache has slots for @size bytes, or NULL. */
+static inline struct grant_dma_cache *grant_dma_cache_of(struct grant_dma *gdma,
+							 size_t size)
+{
+	struct grant_dma_cache *cache = raw_cpu_ptr(gdma->cache);
+
+	if (size <= GRANT_DMA_GRANULE)
+		return cache;
+	/* All that the allocator rounds up to a page. */
+	if (size > XEN_PAGE_SIZE / 2 && size <= XEN_PAGE_SIZE)
+		return cache + 1;
+	return NULL;
+}
+
+/* A free slot plus 1, or 0.  Another CPU's cache does no harm either. */
+static inline unsigned long grant_dma_cache_get(struct grant_dma_cache *cache)
+{
+	unsigned int top = READ_ONCE(cache->top);
+
+	if (unlikely(!top))
+		return 0;
+	WRITE_ONCE(cache->top, --top);
+	return xchg(&cache->off[top], 0);
+}
+
+static inline bool grant_dma_cache_put(struct grant_dma_cache *cache,
+				       unsigned long off)
+{
+	unsigned int top = READ_ONCE(cache->top);
+
+	if (unlikely(top >= GRANT_DMA_CACHE_SLOTS))
+		return false;
+	/* Taken or not before: it is now. */
+	WRITE_ONCE(cache->top, top + 1);
+	return !cmpxchg(&cache->off[top], 0, off + 1);
+}
+
+/**
+ * grant_dma_window_alloc_slow() - a slot, if no cache has one
+ * @gdma: the layer
+ * @size: bytes
+ *
+ * Context: any.
+ * Return: offset in the window, or GRANT_DMA_NO_SLOT.
+ */
+unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size);
+
+/**
+ * grant_dma_window_free_slow() - give a slot back, if no cache has room
+ * @gdma: the layer
+ * @off: from grant_dma_window_alloc()
+ * @size: as there
+ *
+ * Context: any.
+ */
+void grant_dma_window_free_slow(struct grant_dma *gdma, unsigned long off,
+				size_t size);
+
 /**
  * grant_dma_window_alloc() - a slot of the window
  * @gdma: the layer
@@ -422,7 +487,19 @@ void grant_dma_sum_stats(struct grant_dma *gdma, struct grant_dma_stats *sum);
  * Context: any.
  * Return: offset in the window, or GRANT_DMA_NO_SLOT.
  */
-unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size);
+static inline unsigned long grant_dma_window_alloc(struct grant_dma *gdma,
+						   size_t size)
+{
+	struct grant_dma_cache *cache = grant_dma_cache_of(gdma, size);
+	unsigned long off;
+
+	if (likely(cache)) {
+		off = grant_dma_cache_get(cache);
+		if (likely(off))
+			return off - 1;
+	}
+	return grant_dma_window_alloc_slow(gdma, size);
+}
 
 /**
  * grant_dma_window_free() - give a slot back
@@ -432,8 +509,14 @@ unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size);
  *
  * Context: any.
  */
-void grant_dma_window_free(struct grant_dma *gdma, unsigned long off,
-			   size_t size);
+static inline void grant_dma_window_free(struct grant_dma *gdma,
+					 unsigned long off, size_t size)
+{
+	struct grant_dma_cache *cache = grant_dma_cache_of(gdma, size);
+
+	if (unlikely(!cache || !grant_dma_cache_put(cache, off)))
+		grant_dma_window_free_slow(gdma, off, size);
+}
 
 /**
  * grant_dma_window_take() - take a chunk out of the allocator

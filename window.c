@@ -21,16 +21,9 @@
 
 #include "grant_dma.h"
 
-#define PAGE_GRANULES		(XEN_PAGE_SIZE / GRANT_DMA_GRANULE)
-
 static unsigned long granule_of(unsigned long off)
 {
 	return (off >> GRANT_DMA_GRANULE_SHIFT) + GRANT_DMA_CHUNK_GRANULES;
-}
-
-static unsigned long granules(size_t size)
-{
-	return (size + GRANT_DMA_GRANULE - 1) >> GRANT_DMA_GRANULE_SHIFT;
 }
 
 static void window_want_more(struct grant_dma *gdma)
@@ -39,42 +32,6 @@ static void window_want_more(struct grant_dma *gdma)
 	    !READ_ONCE(gdma->closing) && !work_pending(&gdma->grow_work) &&
 	    !time_before(jiffies, READ_ONCE(gdma->grow_after)))
 		queue_work(gdma->wq, &gdma->grow_work);
-}
-
-/* Which cache has slots of @nr granules, or NULL. */
-static struct grant_dma_cache *cache_of(struct grant_dma *gdma,
-					unsigned long nr)
-{
-	struct grant_dma_cache *cache = raw_cpu_ptr(gdma->cache);
-
-	if (nr == 1)
-		return cache;
-	/* All that the allocator rounds up to a page. */
-	if (nr > PAGE_GRANULES / 2 && nr <= PAGE_GRANULES)
-		return cache + 1;
-	return NULL;
-}
-
-/* A free slot plus 1, or 0.  Another CPU's cache does no harm either. */
-static unsigned long cache_get(struct grant_dma_cache *cache)
-{
-	unsigned int top = READ_ONCE(cache->top);
-
-	if (!top)
-		return 0;
-	WRITE_ONCE(cache->top, --top);
-	return xchg(&cache->off[top], 0);
-}
-
-static bool cache_put(struct grant_dma_cache *cache, unsigned long off)
-{
-	unsigned int top = READ_ONCE(cache->top);
-
-	if (top >= GRANT_DMA_CACHE_SLOTS)
-		return false;
-	/* Taken or not before: it is now. */
-	WRITE_ONCE(cache->top, top + 1);
-	return !cmpxchg(&cache->off[top], 0, off + 1);
 }
 
 static void cache_flush_one(struct grant_dma *gdma,
@@ -102,16 +59,18 @@ static void cache_flush(struct grant_dma *gdma)
 		struct grant_dma_cache *cache = per_cpu_ptr(gdma->cache, cpu);
 
 		cache_flush_one(gdma, &cache[0], 1);
-		cache_flush_one(gdma, &cache[1], PAGE_GRANULES);
+		cache_flush_one(gdma, &cache[1], GRANT_DMA_PAGE_GRANULES);
 	}
 }
 
-static unsigned long window_alloc_slow(struct grant_dma *gdma,
-				       unsigned long nr)
+unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
 {
+	unsigned long nr = grant_dma_granules(size), pfn, off;
 	struct grant_dma_chunk *chunk;
-	unsigned long pfn, off;
 	unsigned int lowest;
+
+	if (size > GRANT_DMA_CHUNK_SIZE)
+		return GRANT_DMA_NO_SLOT;
 
 	pfn = alloc_iova_fast(&gdma->iovad, nr, gdma->limit, false);
 	if (unlikely(!pfn)) {
@@ -134,31 +93,10 @@ static unsigned long window_alloc_slow(struct grant_dma *gdma,
 	return off;
 }
 
-unsigned long grant_dma_window_alloc(struct grant_dma *gdma, size_t size)
+void grant_dma_window_free_slow(struct grant_dma *gdma, unsigned long off,
+				size_t size)
 {
-	unsigned long nr = granules(size), off;
-	struct grant_dma_cache *cache;
-
-	if (size > GRANT_DMA_CHUNK_SIZE)
-		return GRANT_DMA_NO_SLOT;
-
-	cache = cache_of(gdma, nr);
-	if (likely(cache)) {
-		off = cache_get(cache);
-		if (likely(off))
-			return off - 1;
-	}
-	return window_alloc_slow(gdma, nr);
-}
-
-void grant_dma_window_free(struct grant_dma *gdma, unsigned long off,
-			   size_t size)
-{
-	unsigned long nr = granules(size);
-	struct grant_dma_cache *cache = cache_of(gdma, nr);
-
-	if (!cache || !cache_put(cache, off))
-		free_iova_fast(&gdma->iovad, granule_of(off), nr);
+	free_iova_fast(&gdma->iovad, granule_of(off), grant_dma_granules(size));
 }
 
 /* Take every chunk out of the allocator, from the highest down. */
@@ -228,7 +166,7 @@ unsigned long grant_dma_window_used(struct grant_dma *gdma)
 	/* Slots of a chunk that goes meanwhile stay, and are of size 0. */
 	for (i = READ_ONCE(gdma->lowest); i < gdma->max_chunks; i++)
 		for (slot = 0; slot < GRANT_DMA_CHUNK_GRANULES; slot++)
-			used += granules(READ_ONCE(gdma->chunks[i].slots[slot].size));
+			used += grant_dma_granules(READ_ONCE(gdma->chunks[i].slots[slot].size));
 	return used;
 }
 
