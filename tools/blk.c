@@ -61,6 +61,8 @@ struct blk_req {
 	struct xvb_fio_req io;
 	struct blk_queue *bq;
 	struct blk_req *next_free;
+	struct iovec *iovs;		/* BLK_IOV_MAX of them */
+	struct xvb_grant *grants;	/* as many, or NULL */
 	struct xvb_chain chain;
 	struct xvb_direct_req direct;	/* with chain.ngrants only */
 	unsigned char *status;		/* NULL: there is no room for it */
@@ -314,7 +316,8 @@ static int blk_read_write(struct blk_req *req, enum xvb_fio_op op,
 		io->niov = chain->nout;
 		io->len = chain->out_len - sizeof(struct virtio_blk_outhdr);
 		io->flags = blk_is_dsync(bq->blk) ? XVB_FIO_DSYNC : 0;
-		blk_zero_in(req);
+		if (unlikely(chain->nin))
+			blk_zero_in(req);
 	}
 	if (!blk_range_ok(bq->blk, sector, io->len))
 		return VIRTIO_BLK_S_IOERR;
@@ -521,14 +524,10 @@ static bool blk_retry(struct blk_queue *bq)
 static struct blk_req *blk_pop(struct blk_queue *bq)
 {
 	struct blk_req *req = bq->free;
-	size_t first = (req - bq->reqs) * BLK_IOV_MAX;
 
-	req->chain.iov = bq->iovs + first;
-	req->chain.iov_max = BLK_IOV_MAX;
-	if (bq->direct) {
-		req->chain.grants = bq->grants + first;
-		req->chain.grants_max = BLK_IOV_MAX;
-	}
+	/* The last request that had it may have moved on. */
+	req->chain.iov = req->iovs;
+	req->chain.grants = req->grants;
 	if (xvb_vq_pop(&bq->q->vq, &req->chain) <= 0)
 		return NULL;
 	bq->free = req->next_free;
@@ -633,6 +632,21 @@ static void blk_free_queue(struct blk_queue *bq)
 	free(bq);
 }
 
+static void blk_init_req(struct blk_queue *bq, size_t index)
+{
+	struct blk_req *req = &bq->reqs[index];
+
+	req->bq = bq;
+	req->iovs = bq->iovs + index * BLK_IOV_MAX;
+	req->chain.iov_max = BLK_IOV_MAX;
+	if (bq->direct) {
+		req->grants = bq->grants + index * BLK_IOV_MAX;
+		req->chain.grants_max = BLK_IOV_MAX;
+	}
+	req->next_free = bq->free;
+	bq->free = req;
+}
+
 static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
 {
 	struct blk_dev *blk = to_blk(q->dev);
@@ -649,11 +663,8 @@ static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
 		xvb_error_set(err, ret, "out of memory");
 		goto err_free;
 	}
-	for (i = size; i-- > 0; ) {
-		bq->reqs[i].bq = bq;
-		bq->reqs[i].next_free = bq->free;
-		bq->free = &bq->reqs[i];
-	}
+	for (i = size; i-- > 0; )
+		blk_init_req(bq, i);
 	bq->q = q;
 	bq->blk = blk;
 	ret = blk->fio->open(blk->file, size, blk_done, bq, &bq->fio, err);

@@ -227,19 +227,23 @@ bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req)
 		return false;
 	req->slot = u->free[--u->nfree];
 	buf = uring_slot(u, req->slot);
+	/* All in one, since the entry had another request before. */
+	*sqe = (struct io_uring_sqe){
+		.opcode = IORING_OP_READ_FIXED,
+		.fd = fd,
+		.off = req->offset,
+		.addr = (uintptr_t)buf,
+		.len = req->len,
+		.rw_flags = RWF_NOWAIT,
+		.user_data = (uintptr_t)req,
+	};
 	if (req->op == XVB_FIO_WRITE) {
+		sqe->opcode = IORING_OP_WRITE_FIXED;
+		if (req->flags & XVB_FIO_DSYNC)
+			sqe->rw_flags |= RWF_DSYNC;
 		copy_to_slot(buf, req->iov, req->niov);
 		req->copied += req->len;
-		io_uring_prep_write_fixed(sqe, fd, buf, req->len, req->offset,
-					  0);
-	} else {
-		io_uring_prep_read_fixed(sqe, fd, buf, req->len, req->offset,
-					 0);
 	}
-	sqe->rw_flags = RWF_NOWAIT;
-	if (req->op == XVB_FIO_WRITE && (req->flags & XVB_FIO_DSYNC))
-		sqe->rw_flags |= RWF_DSYNC;
-	io_uring_sqe_set_data(sqe, req);
 	return true;
 }
 
@@ -318,7 +322,7 @@ unsigned int xvb_uring_reap(struct xvb_uring *u,
 	int result;
 
 	io_uring_for_each_cqe(&u->ring, head, cqe) {
-		req = io_uring_cqe_get_data(cqe);
+		req = (struct xvb_fio_req *)(uintptr_t)cqe->user_data;
 		result = cqe->res;
 		n++;
 		if (unlikely(result < 0 || (uint64_t)result != req->len)) {

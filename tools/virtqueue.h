@@ -178,7 +178,7 @@ struct xvb_vq_packed {
  * @inuse: chains taken and not pushed
  * @counter: global counter of the in-flight record
  * @batch: ids pushed since the last flush, for the in-flight record
- * @taken: bitmap of ids that are with the device
+ * @taken: for each id whether it is with the device
  * @table: private copy of an indirect table
  * @pk: of a packed ring; the split ring's fields are not used then
  * @setup: as started; for unpinning
@@ -209,7 +209,7 @@ struct xvb_vq {
 	uint16_t inuse;
 	uint64_t counter;
 	uint16_t *batch;
-	uint64_t *taken;
+	uint8_t *taken;
 	struct vring_desc *table;
 	struct xvb_vq_packed pk;
 	struct xvb_vq_setup setup;
