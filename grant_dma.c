@@ -141,8 +141,8 @@ out_trace:
 	return addr;
 }
 
-static void report_unmapped(struct grant_dma *gdma, dma_addr_t addr,
-			    size_t size)
+static noinline void report_unmapped(struct grant_dma *gdma, dma_addr_t addr,
+				     size_t size)
 {
 	dev_err_ratelimited(gdma->dev, "unmapping or syncing %zu bytes at %pad, which are not mapped\n",
 			    size, &addr);
