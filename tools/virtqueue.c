@@ -239,7 +239,7 @@ static int vq_alloc(struct xvb_vq *vq, unsigned int size)
 	vq->batch = calloc(size, sizeof(*vq->batch));
 	if (!vq->batch)
 		goto err_free_table;
-	vq->taken = calloc((size + VQ_BITS - 1) / VQ_BITS, sizeof(*vq->taken));
+	vq->taken = calloc(size, sizeof(*vq->taken));
 	if (!vq->taken)
 		goto err_free_batch;
 	if (vq->packed && vq_alloc_packed(vq, size))

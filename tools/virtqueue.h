@@ -209,7 +209,7 @@ struct xvb_vq {
 	uint16_t inuse;
 	uint64_t counter;
 	uint16_t *batch;
-	uint8_t *taken;
+	bool *taken;
 	struct vring_desc *table;
 	struct xvb_vq_packed pk;
 	struct xvb_vq_setup setup;

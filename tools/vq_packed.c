@@ -211,7 +211,7 @@ static void packed_take(struct xvb_vq *vq, const struct packed_chain *c)
 	chain->num = c->num;
 	chain->entry = vq->pk.free_head;
 	chain->last = c->last;
-	vq->taken[c->id / VQ_BITS] |= 1ULL << (c->id % VQ_BITS);
+	vq->taken[c->id] = true;
 	if (vq->pk.rec)
 		record_take(vq, c);
 	vq->pk.avail = packed_add(vq, vq->pk.avail, c->num);
@@ -282,7 +282,7 @@ void xvb_vq_packed_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
 
 	if (unlikely(!vq->started || id >= vq->size || !vq_taken(vq, id)))
 		return;
-	vq->taken[id / VQ_BITS] &= ~(1ULL << (id % VQ_BITS));
+	vq->taken[id] = false;
 	num = vq->pk.chains[id].num;
 	flags = (packed_wrap(vq, vq->pk.used) ? PACKED_AVAIL | PACKED_USED : 0) |
 		(len ? VRING_DESC_F_WRITE : 0);

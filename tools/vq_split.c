@@ -269,7 +269,7 @@ int xvb_vq_split_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 			return ret;
 	}
 	chain->id = head;
-	vq->taken[head / VQ_BITS] |= 1ULL << (head % VQ_BITS);
+	vq->taken[head] = true;
 	if (vq->inflight)
 		inflight_take(vq, head);
 	vq->last_avail++;
@@ -295,7 +295,7 @@ void xvb_vq_split_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
 
 	if (unlikely(!vq->started || id >= vq->size || !vq_taken(vq, id)))
 		return;
-	vq->taken[id / VQ_BITS] &= ~(1ULL << (id % VQ_BITS));
+	vq->taken[id] = false;
 	elem = &vq->used->ring[vq->next_used & (vq->size - 1)];
 	elem->id = htole32(id);
 	elem->len = htole32(len);

@@ -17,8 +17,6 @@
 #include "virtqueue.h"
 
 #define VQ_DESC_BYTES	sizeof(struct vring_desc)
-/* Marks in an entry of xvb_vq.taken: one, which is cheaper than bits. */
-#define VQ_BITS		1
 
 /* The state of one walk along a chain. */
 struct vq_walk {
@@ -153,7 +151,7 @@ static inline int walk_finish(struct xvb_vq *vq, struct vq_walk *w,
 
 static inline bool vq_taken(const struct xvb_vq *vq, unsigned int id)
 {
-	return vq->taken[id / VQ_BITS] >> (id % VQ_BITS) & 1;
+	return vq->taken[id];
 }
 
 #endif /* XVB_VQ_WALK_H */
