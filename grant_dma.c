@@ -96,8 +96,10 @@ static noinline dma_addr_t refuse_map(struct grant_dma *gdma, size_t size,
 	return DMA_MAPPING_ERROR;
 }
 
-static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs)
+static __always_inline dma_addr_t map_phys(struct device *dev, phys_addr_t phys,
+					   size_t size,
+					   enum dma_data_direction dir,
+					   unsigned long attrs)
 {
 	struct grant_dma *gdma = to_grant_dma(dev);
 	struct grant_dma_slot *slot;

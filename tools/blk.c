@@ -296,8 +296,8 @@ static bool blk_range_ok(const struct blk_dev *blk, uint64_t sector,
 	return !((sector << BLK_SECTOR_SHIFT) & mask);
 }
 
-static int blk_read_write(struct blk_req *req, enum xvb_fio_op op,
-			  uint64_t sector)
+static inline int blk_read_write(struct blk_req *req, enum xvb_fio_op op,
+				 uint64_t sector)
 {
 	struct blk_queue *bq = req->bq;
 	struct xvb_chain *chain = &req->chain;
