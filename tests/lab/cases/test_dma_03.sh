@@ -62,8 +62,9 @@ got=$(lab_domu_exec d1 "tail -c +16777217 $DISK | sha256sum | cut -d' ' -f1")
 fio_verify d1 "$DISK" --bs=1m --size=16m --ioengine=libaio --iodepth=8 \
 	: --bs=64k --size=16m --ioengine=libaio --iodepth=128 \
 	: --bs=4k --ioengine=libaio --iodepth=32 \
-	: --bsrange=512-64k --bs_unaligned --size=8m --ioengine=libaio \
-	--iodepth=16 \
+	: --bsrange=512-64k --size=8m --ioengine=libaio --iodepth=16 \
+	: --bs=66048 --size=4128k --offset=1536 --iomem_align=512 \
+	--ioengine=libaio --iodepth=16 \
 	: --bs=512 --size=256k --ioengine=libaio --iodepth=16
 # Memory of all kinds: page cache, files, file systems.
 lab_domu_exec d1 "mke2fs -q -t ext4 $DISK && mkdir -p /mnt &&

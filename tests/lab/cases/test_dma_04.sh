@@ -47,8 +47,7 @@ is direct_min 8192
 fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32
 is direct_maps 0
 fio_verify d1 "$DISK" --bs=64k --size=16m --ioengine=libaio --iodepth=8 \
-	: --bsrange=512-256k --bs_unaligned --size=16m --ioengine=libaio \
-	--iodepth=16
+	: --bsrange=512-256k --size=16m --ioengine=libaio --iodepth=16
 over direct_maps 0
 over window_maps 0
 clean
