@@ -9,6 +9,7 @@
  * KTAP in the kernel log; loading succeeds also when tests fail.
  *
  *	tests=dma,stress,disk	groups to run, in order (this is the default)
+ *	tests=plant		leaves canaries for a scan from dom0, until rmmod
  */
 
 #include <linux/module.h>
@@ -29,6 +30,7 @@ static const struct gdt_group groups[] = {
 	{ "dma", gdt_dma_cases },
 	{ "stress", gdt_stress_cases },
 	{ "disk", gdt_disk_cases },
+	{ "plant", gdt_plant_cases },
 };
 
 const unsigned int gdt_offsets[GDT_OFFSETS] = { 0, 1, 7, 64, 511, 512, 4095 };
@@ -209,6 +211,7 @@ static void gdt_remove(struct virtio_device *vdev)
 	mutex_lock(&found_lock);
 	found = NULL;
 	mutex_unlock(&found_lock);
+	gdt_unplant(t);
 	virtio_reset_device(vdev);
 	vdev->config->del_vqs(vdev);
 	free_memory(t);

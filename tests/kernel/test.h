@@ -3,7 +3,7 @@
  * grant_dma_test.ko: what its files share
  *
  * main.c finds the device and runs the cases; dma.c, stress.c, disk.c are the
- * cases.
+ * cases, plant.c leaves canaries for a scan from dom0.
  */
 
 #ifndef GDT_TEST_H
@@ -86,6 +86,7 @@ struct gdt_group {
 extern const struct gdt_case gdt_dma_cases[];
 extern const struct gdt_case gdt_stress_cases[];
 extern const struct gdt_case gdt_disk_cases[];
+extern const struct gdt_case gdt_plant_cases[];
 
 /* Where in a page buffers begin. */
 #define GDT_OFFSETS	7
@@ -173,5 +174,11 @@ void gdt_disk_done(struct virtqueue *vq);
  * Return: 0 or -EINVAL, and has said why.
  */
 int gdt_exhaust(struct gdt *t);
+
+/**
+ * gdt_unplant() - end what the case "plant" left mapped
+ * @t: the device
+ */
+void gdt_unplant(struct gdt *t);
 
 #endif /* GDT_TEST_H */

@@ -146,6 +146,8 @@ _lab_build_run() {
 		lab_progress "the hostile backend ($suite)" \
 			lab_in_root "$root" "$work" \
 			make -j2 -C tests/hostile WERROR=1
+		lab_progress "gntscan ($suite)" \
+			lab_in_root "$root" "$work" make -C tests/gntscan
 		;;
 	esac
 	_lab_collect "$work" "$dir"
