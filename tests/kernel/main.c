@@ -10,6 +10,7 @@
  *
  *	tests=dma,stress,disk	groups to run, in order (this is the default)
  *	tests=plant		leaves canaries for a scan from dom0, until rmmod
+ *	tests=bench		prints what mapping costs, see bench.c
  */
 
 #include <linux/module.h>
@@ -31,6 +32,7 @@ static const struct gdt_group groups[] = {
 	{ "stress", gdt_stress_cases },
 	{ "disk", gdt_disk_cases },
 	{ "plant", gdt_plant_cases },
+	{ "bench", gdt_bench_cases },
 };
 
 const unsigned int gdt_offsets[GDT_OFFSETS] = { 0, 1, 7, 64, 511, 512, 4095 };

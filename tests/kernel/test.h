@@ -3,7 +3,7 @@
  * grant_dma_test.ko: what its files share
  *
  * main.c finds the device and runs the cases; dma.c, stress.c, disk.c are the
- * cases, plant.c leaves canaries for a scan from dom0.
+ * cases, plant.c leaves canaries for a scan from dom0, bench.c measures.
  */
 
 #ifndef GDT_TEST_H
@@ -87,6 +87,7 @@ extern const struct gdt_case gdt_dma_cases[];
 extern const struct gdt_case gdt_stress_cases[];
 extern const struct gdt_case gdt_disk_cases[];
 extern const struct gdt_case gdt_plant_cases[];
+extern const struct gdt_case gdt_bench_cases[];
 
 /* Where in a page buffers begin. */
 #define GDT_OFFSETS	7

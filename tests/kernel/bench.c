@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * what mapping costs: pairs of map and unmap, on 1, 2 and 4 CPUs
+ *
+ *	dma	dma_map_single() and dma_unmap_single() of the device, as it was
+ *		attached, for the device to read; with the copy, if it makes one
+ *	place	the same without the copy (DMA_ATTR_SKIP_CPU_SYNC): the allocator
+ *	seq	what the kernel's own grant-dma-ops do for each mapping: consecutive
+ *		references from the one list of the guest, grants, their end
+ *
+ * Each thread has one CPU, maps 32 buffers, unmaps them, and again.  "holes" says
+ * that there is a mapping (seq: a reference taken) beside every free place for
+ * one granule (one reference).  One line for each measurement:
+ *
+ *	# bench seq size=4096 holes=0 cpus=2 pairs=123456 ns=1000000000
+ */
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <xen/grant_table.h>
+#include <xen/page.h>
+#include <xen/xenbus.h>
+
+#include "test.h"
+
+#define BATCH		32
+#define CPUS_MAX	4
+#define SEQ_HOLES	8192	/* references, every second one free */
+#define DMA_HOLES	1024	/* mappings of 512 bytes, every second one free */
+
+static unsigned int bench_ms = 1000;
+module_param(bench_ms, uint, 0444);
+MODULE_PARM_DESC(bench_ms, "milliseconds of each measurement");
+
+static char *bench_what = "";
+module_param(bench_what, charp, 0444);
+MODULE_PARM_DESC(bench_what, "only this: dma, place or seq (default: all)");
+
+static unsigned int bench_size;
+module_param(bench_size, uint, 0444);
+MODULE_PARM_DESC(bench_size, "only this size in bytes (0: all)");
+
+static unsigned int bench_cpus;
+module_param(bench_cpus, uint, 0444);
+MODULE_PARM_DESC(bench_cpus, "only with this number of CPUs (0: all)");
+
+struct bench;
+
+struct thread {
+	struct bench *b;
+	struct task_struct *task;
+	struct completion done;
+	u8 *memory;
+	dma_addr_t addr[BATCH];
+	grant_ref_t ref[BATCH];
+	unsigned long pairs;
+	int err;
+};
+
+struct bench {
+	struct gdt *t;
+	size_t size;
+	unsigned long attrs;
+	domid_t domid;
+	int (*batch)(struct thread *th);
+	atomic_t ready;
+	bool go;
+	bool stop;
+	struct thread threads[CPUS_MAX];
+};
+
+static int dma_batch(struct thread *th)
+{
+	struct bench *b = th->b;
+	unsigned int i, n;
+	int err = 0;
+
+	for (n = 0; n < BATCH; n++) {
+		th->addr[n] = dma_map_single_attrs(b->t->dev,
+						   th->memory + n * b->size,
+						   b->size, DMA_TO_DEVICE,
+						   b->attrs);
+		if (dma_mapping_error(b->t->dev, th->addr[n])) {
+			err = -ENOSPC;
+			break;
+		}
+	}
+	for (i = 0; i < n; i++)
+		dma_unmap_single_attrs(b->t->dev, th->addr[i], b->size,
+				       DMA_TO_DEVICE, b->attrs);
+	return err;
+}
+
+static int seq_map(struct bench *b, void *buf, grant_ref_t *ref)
+{
+	unsigned int pages = DIV_ROUND_UP(b->size, XEN_PAGE_SIZE), i;
+	int err = gnttab_alloc_grant_reference_seq(pages, ref);
+	struct page *page = virt_to_page(buf);
+
+	for (i = 0; i < pages && !err; i++)
+		gnttab_grant_foreign_access_ref(*ref + i, b->domid,
+						xen_page_to_gfn(page + i), 1);
+	return err;
+}
+
+static int seq_unmap(struct bench *b, grant_ref_t ref)
+{
+	unsigned int pages = DIV_ROUND_UP(b->size, XEN_PAGE_SIZE), i;
+
+	/* Nobody was told of them, so nobody maps them. */
+	for (i = 0; i < pages; i++)
+		if (!gnttab_end_foreign_access_ref(ref + i))
+			return -EBUSY;
+	gnttab_free_grant_reference_seq(ref, pages);
+	return 0;
+}
+
+static int seq_batch(struct thread *th)
+{
+	struct bench *b = th->b;
+	unsigned int i, n;
+	int err = 0;
+
+	for (n = 0; n < BATCH && !err; n++)
+		err = seq_map(b, th->memory + n * PAGE_ALIGN(b->size),
+			      &th->ref[n]);
+	if (err)
+		n--;
+	for (i = 0; i < n; i++)
+		err = seq_unmap(b, th->ref[i]) ?: err;
+	return err;
+}
+
+static int thread_main(void *data)
+{
+	struct thread *th = data;
+	struct bench *b = th->b;
+
+	atomic_inc(&b->ready);
+	while (!READ_ONCE(b->go))
+		cond_resched();
+	while (!READ_ONCE(b->stop) && !th->err) {
+		th->err = b->batch(th);
+		th->pairs += BATCH;
+		cond_resched();
+	}
+	complete(&th->done);
+	return 0;
+}
+
+static int thread_start(struct bench *b, unsigned int cpu)
+{
+	struct thread *th = &b->threads[cpu];
+
+	th->b = b;
+	init_completion(&th->done);
+	th->memory = alloc_pages_exact(BATCH * PAGE_ALIGN(b->size),
+				       GFP_KERNEL | __GFP_ZERO);
+	if (!th->memory)
+		return gdt_fail("no memory");
+	th->task = kthread_create(thread_main, th, "gdt/%u", cpu);
+	if (IS_ERR(th->task)) {
+		th->task = NULL;
+		return gdt_fail("no thread");
+	}
+	kthread_bind(th->task, cpu);
+	wake_up_process(th->task);
+	return 0;
+}
+
+/* All threads begin together; what they did until they were told to stop. */
+static int measure(struct bench *b, const char *name, bool holes,
+		   unsigned int cpus)
+{
+	unsigned long pairs = 0;
+	unsigned int cpu;
+	ktime_t start;
+	s64 ns = 0;
+	int err = 0;
+
+	memset(b->threads, 0, sizeof(b->threads));
+	b->go = false;
+	b->stop = false;
+	atomic_set(&b->ready, 0);
+	for (cpu = 0; cpu < cpus && !err; cpu++)
+		err = thread_start(b, cpu);
+	while (!err && atomic_read(&b->ready) < cpus)
+		usleep_range(100, 200);
+	start = ktime_get();
+	WRITE_ONCE(b->stop, !!err);
+	WRITE_ONCE(b->go, true);
+	if (!err)
+		msleep(bench_ms);
+	WRITE_ONCE(b->stop, true);
+	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	for (cpu = 0; cpu < cpus; cpu++) {
+		struct thread *th = &b->threads[cpu];
+
+		if (th->task)
+			wait_for_completion(&th->done);
+		if (th->memory)
+			free_pages_exact(th->memory,
+					 BATCH * PAGE_ALIGN(b->size));
+		pairs += th->pairs;
+		err = err ?: th->err;
+	}
+	if (err)
+		return gdt_fail("%s, %zu bytes, %u CPUs: %d", name, b->size,
+				cpus, err);
+	gdt_say("bench %s size=%zu holes=%d cpus=%u pairs=%lu ns=%lld", name,
+		b->size, holes, cpus, pairs, ns);
+	return 0;
+}
+
+static bool wanted_cpus(unsigned int cpus)
+{
+	return cpus <= num_online_cpus() &&
+	       (!bench_cpus || cpus == bench_cpus);
+}
+
+static int measure_all(struct gdt *t, const char *name, bool holes,
+		       int (*batch)(struct thread *th), unsigned long attrs)
+{
+	static const size_t sizes[] = { 512, SZ_4K, SZ_32K };
+	struct xenbus_device *xdev = to_xenbus_device(t->dev);
+	unsigned int cpus, i;
+	struct bench *b;
+	int err = 0;
+
+	if (*bench_what && strcmp(bench_what, name))
+		return GDT_SKIP;
+	b = kzalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return gdt_fail("no memory");
+	b->t = t;
+	b->batch = batch;
+	b->attrs = attrs;
+	b->domid = xdev->otherend_id;
+	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
+		b->size = min(sizes[i], t->max);
+		if (bench_size && b->size != bench_size)
+			continue;
+		for (cpus = 1; cpus <= CPUS_MAX && !err; cpus *= 2)
+			if (wanted_cpus(cpus))
+				err = measure(b, name, holes, cpus);
+	}
+	kfree(b);
+	return err;
+}
+
+static int bench_dma(struct gdt *t)
+{
+	return measure_all(t, "dma", false, dma_batch, 0);
+}
+
+static int bench_place(struct gdt *t)
+{
+	return measure_all(t, "place", false, dma_batch,
+			   DMA_ATTR_SKIP_CPU_SYNC);
+}
+
+static int bench_seq(struct gdt *t)
+{
+	return measure_all(t, "seq", false, seq_batch, 0);
+}
+
+static int bench_place_holes(struct gdt *t)
+{
+	dma_addr_t *addr;
+	unsigned int i, n;
+	int err = 0;
+
+	addr = kvcalloc(DMA_HOLES, sizeof(*addr), GFP_KERNEL);
+	if (!addr)
+		return gdt_fail("no memory");
+	for (n = 0; n < DMA_HOLES; n++) {
+		addr[n] = dma_map_single(t->dev, t->arena, 512, DMA_TO_DEVICE);
+		if (dma_mapping_error(t->dev, addr[n]))
+			break;
+	}
+	for (i = 0; i < n; i += 2)
+		dma_unmap_single(t->dev, addr[i], 512, DMA_TO_DEVICE);
+	if (n < DMA_HOLES)
+		err = gdt_fail("mapping %u buffers", DMA_HOLES);
+	err = err ?: measure_all(t, "place", true, dma_batch,
+				 DMA_ATTR_SKIP_CPU_SYNC);
+	for (i = 1; i < n; i += 2)
+		dma_unmap_single(t->dev, addr[i], 512, DMA_TO_DEVICE);
+	kvfree(addr);
+	return err;
+}
+
+static int bench_seq_holes(struct gdt *t)
+{
+	grant_ref_t *ref;
+	unsigned int i, n;
+	int err = 0;
+
+	ref = kvcalloc(SEQ_HOLES, sizeof(*ref), GFP_KERNEL);
+	if (!ref)
+		return gdt_fail("no memory");
+	for (n = 0; n < SEQ_HOLES; n++)
+		if (gnttab_alloc_grant_reference_seq(1, &ref[n]))
+			break;
+	for (i = 0; i < n; i += 2)
+		gnttab_free_grant_reference(ref[i]);
+	if (n < SEQ_HOLES)
+		err = gdt_fail("taking %u references", SEQ_HOLES);
+	err = err ?: measure_all(t, "seq", true, seq_batch, 0);
+	for (i = 1; i < n; i += 2)
+		gnttab_free_grant_reference(ref[i]);
+	kvfree(ref);
+	return err;
+}
+
+const struct gdt_case gdt_bench_cases[] = {
+	{ "bench_dma", bench_dma },
+	{ "bench_place", bench_place },
+	{ "bench_seq", bench_seq },
+	{ "bench_place_holes", bench_place_holes },
+	{ "bench_seq_holes", bench_seq_holes },
+	{ }
+};

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# CPUs that map at the same time do not wait for each other, with and without
+# holes: contended locks are counted, beside the kernel's own way (T16).
+# lab: suites=bookworm guests=pv cpus=2 timeout=600
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+# shellcheck source=tests/lab/dom0/gdt.sh
+. /lab/dom0/gdt.sh
+
+# Every wait for a lock, in the whole domU.
+trigger() { # hist | !hist
+	lab_domu_exec d1 "echo '$1:keys=common_type' \
+		>/sys/kernel/tracing/events/lock/contention_begin/trigger"
+}
+
+waits() {
+	lab_domu_exec d1 "sed -n 's/^ *Hits: *//p' \
+		/sys/kernel/tracing/events/lock/contention_begin/hist"
+}
+
+# measure WHAT SIZE CPUS: sets of "WHAT SIZE HOLES CPUS PAIRS WAITS-PER-1000000",
+# one without and one with holes, the waits of both together.
+measure() {
+	local count
+
+	trigger hist
+	gdt_run d1 tests=bench "bench_what=$1" "bench_size=$2" \
+		"bench_cpus=$3" bench_ms=1000 >/dev/null
+	gdt_good
+	count=$(waits)
+	trigger '!hist'
+	gdt_unload d1
+	sed -n 's/^# bench //p' "$CASE_DIR/ktap" | tr '=' ' ' |
+		awk -v waits="${count:-0}" '{ line[NR] = $1 " " $3 " " $5 " " $7 " " $9
+			pairs += $9 }
+			END { for (i = 1; i <= NR; i++)
+				print line[i], int(waits * 1e6 / pairs) }' |
+		tee -a "$CASE_DIR/table"
+}
+
+lab_start_daemon
+gdt_domu d1 vcpus=4
+lab_domu_exec d1 "[ -e /sys/kernel/tracing/events/lock/contention_begin ]" ||
+	lab_skip "the guest's kernel does not tell of waits for locks"
+image disk 16M
+gdt_attach d1 "path=$IMAGE"
+for cpus in 1 2 4; do
+	for size in 512 4096 32768; do
+		for what in place seq dma; do
+			measure $what $size $cpus
+		done
+	done
+done
+cp "$CASE_DIR/table" "$LAB_OUT/table"
+awk '$1 == "place" && $2 <= 4096 && $4 == 4 && $6 > 100 { bad = 1; print }
+	END { exit bad }' "$CASE_DIR/table" >"$CASE_DIR/bad" ||
+	lab_fail "CPUs wait for each other: $(paste -sd';' "$CASE_DIR/bad")"
+# The same count must be able to show it.
+awk '$1 == "seq" && $4 == 4 && $6 > 100 { seen = 1 } END { exit !seen }' \
+	"$CASE_DIR/table" || lab_fail "the kernel's way waits neither: not counted"
+detach d1 "$DEV"
+lab_pass
