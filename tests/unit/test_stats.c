@@ -132,6 +132,15 @@ static void hostile(void **state)
 	xvb_stats_free(stats);
 }
 
+static void waver(struct xvb_stats *stats)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		xvb_stat_set(&stats->device.nr_queues, UINT64_MAX);
+		xvb_stat_set(&stats->device.nr_queues, 1);
+	}
+}
+
 /* A worker that changes its mind all the time: what was checked is used. */
 static void changing(void **state)
 {
@@ -145,11 +154,7 @@ static void changing(void **state)
 	memset(stats, 0xff, sizeof(*stats));
 	pid = fork();
 	if (!pid)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (!pid) {
-		xvb_stat_set(&stats->device.nr_queues, UINT64_MAX);
-		xvb_stat_set(&stats->device.nr_queues, 1);
-	}
+		waver(stats);
 	for (i = 0; i < 20000 || (seen != 3 && i < 2000000); i++) {
 		xvb_stats_read(stats, &copy);
 		nr = xvb_stat_get(&copy.device.nr_queues);
