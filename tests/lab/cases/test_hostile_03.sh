@@ -52,9 +52,9 @@ lab_domu_exec d1 touch /run/stop
 wait "$storm" || lab_fail "the guest could not write its state"
 lab_log "$(cat "$CASE_DIR/storm") writes, $before, $(looks) looks," \
 	"$((SECONDS - began)) s, $size to $(memory) KiB"
-[ "$(memory)" -le $((size + 256)) ] || lab_fail "events pile up in the daemon"
-[ $(($(looks) - before)) -le $((100 * (SECONDS - began + 1))) ] ||
-	lab_fail "the daemon looks as often as the guest wants"
+[ "$(memory)" -le $((size + 64)) ] || lab_fail "events pile up in the daemon"
+# How often the daemon looks at most is what test_storm of test_xenbus.c is
+# about: nothing here is fast enough to get there.
 xenstore-write "$front/state" 1
 load_front d1
 DEV=$hostile wait_disk d1
