@@ -157,6 +157,37 @@ _lab_build_fill() {
 	lab_locked "build-$(basename "$3")-$1" _lab_build_run "$@"
 }
 
+# The module and those of the tests.  Debian's headers of 7.2 lack
+# checker-valid.sh, without which kbuild switches sparse off: it is switched on
+# once more.  Comments in kernel-doc form have a check of their own, which needs
+# more than there is in a root.
+_lab_warnings_run() {
+	local suite=$1 dir=$2 work=$2/work what
+
+	_lab_tree_sync "$work"
+	lab_kdir "$suite"
+	for what in /mnt /mnt/tests/kernel; do
+		lab_in_root "$(lab_root "$suite")" "$work" \
+			make -j2 -C "$LAB_HEADERS" M=$what W=1 C=2 \
+			KBUILD_CHECKSRC=2 cmd_checkdoc= modules
+	done 2>&1 | tee "$dir/log"
+	if ! grep -c '^  CHECK ' "$dir/log" >"$dir/checked"; then
+		echo "sparse did not run"
+		return 1
+	fi
+	# What anybody had to say.
+	! grep -vE '^  [A-Z]+ |^make|^ *$|Skipping BTF|C=2 specified' "$dir/log"
+}
+
+# lab_warnings SUITE: fails when the modules do not build with W=1 and sparse
+# without a word.
+lab_warnings() (
+	dir=$(mktemp -d "$LAB_CACHE/tmp-XXXXXX")
+	trap 'rm -rf "$dir"' EXIT
+	lab_progress "W=1 and sparse ($1)" _lab_warnings_run "$1" "$dir"
+	echo "PASS W=1 and sparse ($1): $(cat "$dir/checked") files"
+)
+
 _lab_forget_old_builds() {
 	local dir
 

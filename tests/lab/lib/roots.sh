@@ -4,7 +4,7 @@
 # that have a dom0 here, cut down to dom0's disk image.
 
 LAB_PACKAGES_BUILD=(
-	gcc make libc6-dev pkg-config kmod zstd
+	gcc make libc6-dev pkg-config kmod sparse zstd
 	linux-image-amd64 linux-headers-amd64
 )
 LAB_PACKAGES_DOM0=(
