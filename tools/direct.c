@@ -25,7 +25,10 @@
 #define POOL_TOTAL	8192
 #define POOL_MIN	512
 #define POOL_MAX	2048
-/* More than a disk offers to take in one request. */
+/*
+ * Pages of a device that are mapped at a time: more than a disk offers to take
+ * in one request, and a quarter of what Xen lets a domain map.
+ */
 #define MAP_MAX		65536
 #define MAP_MIN_MAX	(1U << 30)
 
@@ -41,6 +44,7 @@ struct xvb_direct {
 	unsigned char *pool;
 	unsigned int pages;		/* of it */
 	unsigned int next;		/* where to look for free ones */
+	bool large;			/* one is mapped */
 	uint64_t *busy;
 	struct list fetch;		/* data of these are to be got */
 	struct list fetched;
@@ -340,8 +344,20 @@ static void batch(struct xvb_direct *d, struct list *list,
  * Requests that are larger than the memory of their queue
  */
 
-static void large_unmap(struct xvb_direct *d, struct xvb_direct_req *req)
+/* Of all queues together: one guest must not take all mappings of a domain. */
+static bool large_count(struct xvb_direct *d, uint32_t pages)
 {
+	uint32_t before = atomic_fetch_add(&d->mem->direct_pages, pages);
+
+	if (before + pages <= MAP_MAX)
+		return true;
+	atomic_fetch_sub(&d->mem->direct_pages, pages);
+	return false;
+}
+
+static uint32_t large_unmap(struct xvb_direct *d, struct xvb_direct_req *req)
+{
+	uint32_t pages = req->map_pages[XVB_READ] + req->map_pages[XVB_WRITE];
 	unsigned int access;
 
 	for (access = XVB_READ; access <= XVB_WRITE; access++) {
@@ -349,7 +365,15 @@ static void large_unmap(struct xvb_direct *d, struct xvb_direct_req *req)
 			unmap_refs(d, req->map[access],
 				   req->map_pages[access]);
 		req->map[access] = NULL;
+		req->map_pages[access] = 0;
 	}
+	return pages;
+}
+
+static void large_end(struct xvb_direct *d, struct xvb_direct_req *req)
+{
+	atomic_fetch_sub(&d->mem->direct_pages, large_unmap(d, req));
+	d->large = false;
 }
 
 static int large_map_some(struct xvb_direct *d, struct xvb_direct_req *req,
@@ -404,19 +428,38 @@ static void drop_grants(struct xvb_chain *chain)
 	chain->ngrants = 0;
 }
 
+/* All of its pages, or none. */
+static int large_map(struct xvb_direct *d, struct xvb_direct_req *req,
+		     uint32_t pages)
+{
+	int ret;
+
+	if (pages > MAP_MAX || !large_count(d, pages))
+		return -EDQUOT;
+	ret = large_map_some(d, req, XVB_READ);
+	if (!ret)
+		ret = large_map_some(d, req, XVB_WRITE);
+	if (ret) {
+		large_unmap(d, req);
+		atomic_fetch_sub(&d->mem->direct_pages, pages);
+		return ret;
+	}
+	d->large = true;
+	return 0;
+}
+
 static int large_take(struct xvb_direct *d, struct xvb_direct_req *req,
 		      struct xvb_chain *chain, uint32_t pages)
 {
 	unsigned int i;
-	int ret = -EFBIG;
+	int ret;
 
-	if (pages <= MAP_MAX)
-		ret = large_map_some(d, req, XVB_READ);
-	if (!ret)
-		ret = large_map_some(d, req, XVB_WRITE);
+	/* It will wake us up. */
+	if (d->large)
+		return -EAGAIN;
+	ret = large_map(d, req, pages);
 	if (!ret)
 		return 0;
-	large_unmap(d, req);
 	fail(d, req, ret, pages);
 	complain(d, "mapping", ret);
 	for (i = 0; i < req->ngrants; i++)
@@ -493,9 +536,10 @@ struct xvb_direct_req *xvb_direct_settled(struct xvb_direct *d)
 
 	if (!req)
 		return NULL;
-	large_unmap(d, req);
 	if (req->pages)
 		pool_free(d, req);
+	else
+		large_end(d, req);
 	return req;
 }
 

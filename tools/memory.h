@@ -120,8 +120,9 @@ struct xvb_memory_table {
  * @ctx: for @ops
  * @pages: pages mapped
  * @max_pages: limit for @pages
+ * @direct_pages: pages of direct grants that are mapped for large requests
  *
- * All but @table belong to the control thread.
+ * All but @table and @direct_pages belong to the control thread.
  */
 struct xvb_memory {
 	struct xvb_memory_table *_Atomic table;
@@ -129,6 +130,7 @@ struct xvb_memory {
 	void *ctx;
 	uint32_t pages;
 	uint32_t max_pages;
+	_Atomic uint32_t direct_pages;
 };
 
 /**

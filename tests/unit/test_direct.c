@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_direct.c - buffers that are granted for one request alone (T9, T16, T27)
+ * test_direct.c - buffers that are granted for one request alone (T4, T9, T16,
+ * T27)
  */
 
 #include <errno.h>
@@ -367,13 +368,17 @@ static void exhausted(void **state)
 static void exhausted_by_failures(void **state)
 {
 	struct disk d;
+	uint32_t id, len;
 	unsigned int i;
 
 	(void)state;
 	start(&d, COPY, &held_engine);
 	for (i = 0; i < 15; i++)
 		put(&d, i, i, i * MIB_PAGES, MIB_PAGES, false);
-	wait_for(&d, 15);
+	/* All of them: nobody would call it again. */
+	assert_int_equal(xvb_queue_run(&d.g.dev->queues[0]), 0);
+	for (i = 0; i < 15; i++)
+		assert_true(ring_used(&d.r, &id, &len));
 	for (i = 0; i < 15; i++)
 		assert_int_equal(*status(&d, i), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(held->nr, 0);
@@ -432,6 +437,9 @@ static void large(void **state)
 	assert_int_equal(xvb_stat_get(&stats(&d)->maps), 2048);
 	assert_int_equal(xvb_stat_get(&stats(&d)->unmaps), 2048);
 	assert_int_equal(xvb_stat_get(&stats(&d)->copies), 2);
+	/* The kernel never saw those pages. */
+	assert_int_equal(xvb_stat_get(&d.g.dev->queues[0].vq.stats->helpers),
+			 2);
 	/* One page of it is not granted. */
 	guest_grant(&d.g, 3023, 1, GUEST_RO);
 	put(&d, 0, 0, 2000, 1024, true);
@@ -568,6 +576,44 @@ static void t27_same_page_twice(void **state)
 	}
 }
 
+/* Large ones wait for each other; of a device there is a limit. */
+static void t4_large(void **state)
+{
+	struct disk d;
+	unsigned int i;
+
+	(void)state;
+	start(&d, COPY ",queues=64", &held_engine);
+	guest_grant(&d.g, 0, GUEST_DIRECT_PAGES, GUEST_RW);
+	for (i = 0; i < 4; i++)
+		put(&d, i, i, 700 * i, 700, true);
+	assert_int_equal(xvb_queue_run(&d.g.dev->queues[0]), 0);
+	assert_int_equal(held->nr, 1);
+	assert_int_equal(d.g.direct.mapped, 700);
+	assert_int_equal(xvb_queue_run(&d.g.dev->queues[0]), 0);
+	assert_int_equal(d.g.mem.direct_pages, 700);
+	held->hold = false;
+	wait_for(&d, 4);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(*status(&d, i), VIRTIO_BLK_S_OK);
+		assert_int_equal(page(&d, 700 * i + 699)[4095], i);
+	}
+	assert_int_equal(d.g.mem.direct_pages, 0);
+	/* Another queue has the rest. */
+	d.g.mem.direct_pages = 65536 - 699;
+	put(&d, 0, 0, 0, 700, true);
+	put(&d, 1, 0, 800, 2, true);
+	wait_for(&d, 2);
+	assert_int_equal(*status(&d, 0), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(*status(&d, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(d.g.mem.direct_pages, 65536 - 699);
+	d.g.mem.direct_pages--;
+	put(&d, 0, 0, 0, 700, true);
+	wait_for(&d, 1);
+	assert_int_equal(*status(&d, 0), VIRTIO_BLK_S_OK);
+	disk_stop(&d);
+}
+
 static void parameters(void **state)
 {
 	static const char * const bad[] = {
@@ -690,6 +736,7 @@ int main(void)
 		cmocka_unit_test(nothing_stale),
 		cmocka_unit_test(t27_not_a_grant),
 		cmocka_unit_test(t27_same_page_twice),
+		cmocka_unit_test(t4_large),
 		cmocka_unit_test(parameters),
 		cmocka_unit_test(rng),
 		cmocka_unit_test(t16_parallel),
