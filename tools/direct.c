@@ -202,6 +202,11 @@ static void fail(struct xvb_direct *d, struct xvb_direct_req *req, int err,
 	xvb_stat_add(&d->stats->errors, pages);
 }
 
+static enum xvb_access grant_access(const struct xvb_grant *g)
+{
+	return g->in ? XVB_WRITE : XVB_READ;
+}
+
 /* Adds what is to be copied of a request in one direction. */
 static void batch_add(struct xvb_direct *d, struct xvb_direct_req *req,
 		      enum xvb_access access)
@@ -212,7 +217,7 @@ static void batch_add(struct xvb_direct *d, struct xvb_direct_req *req,
 		const struct xvb_grant *g = &req->grants[i];
 		uint32_t len = g->len, at;
 
-		if (g->in != (access == XVB_WRITE))
+		if (grant_access(g) != access)
 			continue;
 		/* What was not written is not shown. */
 		if (g->in && req->used <= g->at)
@@ -386,7 +391,7 @@ static int large_map_some(struct xvb_direct *d, struct xvb_direct_req *req,
 
 	for (i = 0; i < req->ngrants; i++)
 		for (at = 0; at < req->grants[i].len; at += PAGE)
-			if (req->grants[i].in == (access == XVB_WRITE))
+			if (grant_access(&req->grants[i]) == access)
 				d->refs[nr++] = req->grants[i].ref + at / PAGE;
 	if (!nr)
 		return 0;
@@ -396,7 +401,7 @@ static int large_map_some(struct xvb_direct *d, struct xvb_direct_req *req,
 	req->map_pages[access] = nr;
 	va = req->map[access];
 	for (i = 0; i < req->ngrants; i++) {
-		if (req->grants[i].in != (access == XVB_WRITE))
+		if (grant_access(&req->grants[i]) != access)
 			continue;
 		req->grants[i].iov->iov_base = va;
 		va += req->grants[i].len;

@@ -1223,7 +1223,8 @@ static void test_other_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(numbers), T(connect), T(direct_off), T(collisions), T(reload), T(kexec), T(fe_node_gone),
+		T(numbers), T(connect), T(direct_off), T(collisions), T(reload),
+		T(kexec), T(fe_node_gone),
 		T(detach), T(detach_unused), T(detach_while_connecting),
 		T(detach_races), T(closing_online), T(offline), T(neighbours),
 		T(domain_gone), T(gone_while_starting), T(bad_nodes),

@@ -52,7 +52,8 @@ lab_start_daemon
 image disk 64M
 lab_domu_create d1 vcpus=2
 lab_domu_wait d1
-for MODE in direct-grants=copy direct-grants=map direct-map-min=65536; do
+for MODE in direct-grants=copy direct-grants=map direct-map-min=65536 \
+	packed=1,direct-grants=copy; do
 	attach_disk d1 "path=$IMAGE,queues=2,dma=direct,$MODE"
 	fio_verify d1 "$DISK" --bs=1m --size=32m --ioengine=libaio --iodepth=32 \
 		: --bs=4k --size=4m --ioengine=libaio --iodepth=128 \
