@@ -263,7 +263,7 @@ static int round_trip_up_to_a_page(struct gdt *t)
 {
 	if (too_small(t))
 		return GDT_SKIP;
-	return with_pieces(t, 1, PAGE_SIZE, 1);
+	return with_pieces(t, 1, PAGE_SIZE, gdt_stride);
 }
 
 static int round_trip_up_to_the_maximum(struct gdt *t)

@@ -27,6 +27,10 @@ static char *tests = "dma,stress,disk";
 module_param(tests, charp, 0444);
 MODULE_PARM_DESC(tests, "groups of tests, separated by commas");
 
+unsigned int gdt_stride = 1;
+module_param_named(stride, gdt_stride, uint, 0444);
+MODULE_PARM_DESC(stride, "only each n-th size, for slow kernels (default 1)");
+
 static const struct gdt_group groups[] = {
 	{ "dma", gdt_dma_cases },
 	{ "stress", gdt_stress_cases },
@@ -234,8 +238,10 @@ static struct virtio_driver gdt_driver = {
 
 static int __init gdt_init(void)
 {
-	int err = register_virtio_driver(&gdt_driver);
+	int err;
 
+	gdt_stride = max(gdt_stride, 1U);
+	err = register_virtio_driver(&gdt_driver);
 	if (err)
 		return err;
 	mutex_lock(&found_lock);

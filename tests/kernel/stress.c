@@ -132,7 +132,7 @@ static int worker_main(void *data)
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < ROUNDS && !err; i++) {
+	for (i = 0; i < ROUNDS / gdt_stride && !err; i++) {
 		err = worker_round(w, held);
 		cond_resched();
 	}

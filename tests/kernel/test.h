@@ -93,6 +93,9 @@ extern const struct gdt_case gdt_bench_cases[];
 #define GDT_OFFSETS	7
 extern const unsigned int gdt_offsets[GDT_OFFSETS];
 
+/* Of sizes and repetitions, only each so many-th; at least 1. */
+extern unsigned int gdt_stride;
+
 /* A diagnostic line of the case that is running. */
 #define gdt_say(fmt, ...)	pr_info("# " fmt "\n", ##__VA_ARGS__)
 

@@ -54,6 +54,20 @@ gdt_good() {
 			paste -sd' ')"
 }
 
+# gdt_parts NAME: the same, and each test counts as a part of the script.
+gdt_parts() {
+	local line
+
+	while read -r line; do
+		case $line in
+		*'# SKIP') ;;
+		'ok '*) lab_part "$1.${line#ok * }" ;;
+		'not ok '*) lab_part "$1.${line#not ok * }" "see the log" ;;
+		esac
+	done <"$CASE_DIR/ktap"
+	gdt_good
+}
+
 # gdt_buffers WHAT: how many buffers were bounced, direct, zeroed.
 gdt_buffers() {
 	sed -n "s/^# buffers:.* \([0-9]*\) $1.*/\1/p" "$CASE_DIR/ktap"
