@@ -22,13 +22,14 @@
 				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
 
 /*
- * Of the bits that concern ring and transport, those that work here.  Packed
- * rings and IN_ORDER do not yet: nobody could tell what is in flight.
+ * Of the bits that concern ring and transport, those that work here.  IN_ORDER
+ * does not yet: nobody could tell what is in flight.
  */
 #define TRANSPORT_FEATURES	(REQUIRED_FEATURES | \
 				 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
 				 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | \
 				 BIT_ULL(VIRTIO_F_ORDER_PLATFORM) | \
+				 BIT_ULL(VIRTIO_F_RING_PACKED) | \
 				 BIT_ULL(VIRTIO_F_RING_RESET))
 
 /* Those that belong to the device type: 0 to 23 and from 50 on. */
@@ -43,6 +44,10 @@
 static bool indirect;
 module_param(indirect, bool, 0644);
 MODULE_PARM_DESC(indirect, "indirect descriptors also on rings of 512 entries and more (default N)");
+
+static bool packed = true;
+module_param(packed, bool, 0644);
+MODULE_PARM_DESC(packed, "packed rings where the backend offers them (default Y)");
 
 struct features_msg {
 	struct xvio_features head;
@@ -64,6 +69,8 @@ static int read_features(struct xvf_device *xvf)
 	xvf->features = le32_to_cpu(rsp.bits[0]) |
 			(u64)le32_to_cpu(rsp.bits[1]) << 32;
 	xvf->features &= TRANSPORT_FEATURES | DEVICE_FEATURES;
+	if (!packed)
+		xvf->features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
 	return 0;
 }
 

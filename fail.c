@@ -24,8 +24,7 @@
 struct fail_state {
 	struct xvf_queue *queue;
 	unsigned int num;
-	struct vring_avail *avail;
-	struct vring_used *used;
+	struct vring_avail *avail;	/* of a split ring */
 	unsigned int misses;	/* that are left in this round */
 };
 
@@ -47,6 +46,10 @@ static bool run_callback(struct virtqueue *vq)
 }
 
 /*
+ * A split ring.
+ */
+
+/*
  * The used index that the driver has reached, from its own memory: what is in
  * the ring is the backend's, who may still write there.
  */
@@ -59,20 +62,18 @@ static void write_used_idx(struct fail_state *f, u16 idx)
 {
 	/* The entry before the index, as a device does it. */
 	virt_wmb();
-	WRITE_ONCE(f->used->idx, (__force __virtio16)cpu_to_le16(idx));
+	WRITE_ONCE(f->queue->used->idx, (__force __virtio16)cpu_to_le16(idx));
 }
 
-/* Complete the chain that begins at @head, if there is one. */
-static void fail_head(struct fail_state *f, unsigned int head)
+/* Show the driver that @head was used. */
+static void use_head(struct fail_state *f, unsigned int head)
 {
 	u16 idx = next_used(f->queue->vq);
-	struct vring_used_elem *elem = &f->used->ring[idx % f->num];
+	struct vring_used_elem *elem = &f->queue->used->ring[idx % f->num];
 
 	WRITE_ONCE(elem->id, (__force __virtio32)cpu_to_le32(head));
 	WRITE_ONCE(elem->len, 0);
 	write_used_idx(f, idx + 1);
-	if (!run_callback(f->queue->vq))
-		f->misses--;
 }
 
 static u16 avail_idx(const struct fail_state *f)
@@ -89,7 +90,7 @@ static unsigned int recent_head(const struct fail_state *f, unsigned int back)
 }
 
 /* Which heads are in flight, as far as ring and in-flight record tell. */
-static void find_inflight(struct fail_state *f, unsigned long *heads)
+static void find_heads(struct fail_state *f, unsigned long *heads)
 {
 	const struct xvio_inflight *record = f->queue->inflight;
 	unsigned int i, known, head, todo;
@@ -107,6 +108,138 @@ static void find_inflight(struct fail_state *f, unsigned long *heads)
 		if (head < f->num)
 			__set_bit(head, heads);
 	}
+}
+
+/*
+ * A packed ring.  What stands for a chain, its head, is the buffer id.
+ */
+
+/* Where the driver looks next, with the wrap counter; from its own memory. */
+static unsigned int next_place(const struct fail_state *f, bool *wrap)
+{
+	u16 state = virtqueue_enable_cb_prepare(f->queue->vq);
+
+	*wrap = state & BIT(VRING_PACKED_EVENT_F_WRAP_CTR);
+	return (state & ~BIT(VRING_PACKED_EVENT_F_WRAP_CTR)) % f->num;
+}
+
+static void write_flags(struct vring_packed_desc *desc, bool avail, bool used)
+{
+	u16 flags = (avail ? BIT(VRING_PACKED_DESC_F_AVAIL) : 0) |
+		    (used ? BIT(VRING_PACKED_DESC_F_USED) : 0);
+
+	WRITE_ONCE(desc->flags, cpu_to_le16(flags));
+}
+
+/* Show the driver that @id was used. */
+static void use_id(struct fail_state *f, unsigned int id)
+{
+	struct vring_packed_desc *desc;
+	bool wrap;
+
+	desc = &f->queue->ring[next_place(f, &wrap)];
+	WRITE_ONCE(desc->id, cpu_to_le16(id));
+	WRITE_ONCE(desc->len, 0);
+	/* The flags last, as a device does it. */
+	virt_wmb();
+	write_flags(desc, wrap, wrap);
+}
+
+static unsigned int descs_in_flight(const struct fail_state *f)
+{
+	return f->num - f->queue->vq->num_free;
+}
+
+/* The id in the last descriptor that was made available but @back. */
+static unsigned int recent_id(const struct fail_state *f, unsigned int back)
+{
+	unsigned int at;
+	bool wrap;
+
+	at = next_place(f, &wrap) + descs_in_flight(f) + f->num - 1 - back;
+	return le16_to_cpu(READ_ONCE(f->queue->ring[at % f->num].id));
+}
+
+/* No descriptor in flight looks used, also those that the backend prepared. */
+static void hide_used(struct fail_state *f)
+{
+	unsigned int i, at;
+	bool wrap;
+
+	at = next_place(f, &wrap);
+	for (i = 0; i < descs_in_flight(f); i++) {
+		write_flags(&f->queue->ring[at], wrap, !wrap);
+		if (++at == f->num) {
+			at = 0;
+			wrap = !wrap;
+		}
+	}
+}
+
+/* Which ids are in flight, as far as ring and in-flight record tell. */
+static void find_ids(struct fail_state *f, unsigned long *ids)
+{
+	const struct xvio_inflight_packed *record = f->queue->inflight;
+	unsigned int i, last, id, known = 0;
+
+	for (i = 0; record && i < f->num; i++) {
+		if (READ_ONCE(record->desc[i].inflight) != 1)
+			continue;
+		last = le16_to_cpu(READ_ONCE(record->desc[i].last));
+		if (last >= f->num)
+			continue;
+		id = le16_to_cpu(READ_ONCE(record->desc[last].id));
+		if (id >= f->num)
+			continue;
+		__set_bit(id, ids);
+		known += le16_to_cpu(READ_ONCE(record->desc[i].num));
+	}
+
+	/* The rest is what the backend had not taken yet: the last of them. */
+	for (i = 0; i + known < descs_in_flight(f); i++) {
+		id = recent_id(f, i);
+		if (id < f->num)
+			__set_bit(id, ids);
+	}
+}
+
+/*
+ * Both.
+ */
+
+/* Complete the chain that @head stands for, if there is one. */
+static void fail_head(struct fail_state *f, unsigned int head)
+{
+	if (f->queue->packed)
+		use_id(f, head);
+	else
+		use_head(f, head);
+	if (!run_callback(f->queue->vq))
+		f->misses--;
+}
+
+static unsigned int recent(const struct fail_state *f, unsigned int back)
+{
+	return f->queue->packed ? recent_id(f, back) : recent_head(f, back);
+}
+
+static void find_inflight(struct fail_state *f, unsigned long *heads)
+{
+	if (f->queue->packed) {
+		find_ids(f, heads);
+		hide_used(f);
+	} else {
+		find_heads(f, heads);
+	}
+}
+
+/* What the driver did not take shall not be there when it looks again. */
+static void take_back(struct fail_state *f)
+{
+	if (f->queue->packed)
+		hide_used(f);
+	else
+		write_used_idx(f, next_used(f->queue->vq));
 }
 
 static bool over(const struct fail_state *f)
@@ -129,7 +262,7 @@ static void fail_heads(struct fail_state *f, const unsigned long *heads)
 	unsigned int i, head;
 
 	for (i = 0; i < f->num && !over(f); i++) {
-		head = recent_head(f, i);
+		head = recent(f, i);
 		if (head < f->num && (!heads || test_bit(head, heads)))
 			fail_untried(f, head);
 	}
@@ -151,15 +284,11 @@ static void stop_queue(struct xvf_queue *queue)
 /* Complete what is still in flight on a queue that is stopped. */
 static void fail_queue(struct xvf_queue *queue)
 {
-	struct grant_dma *gdma = queue->xvf->gdma;
 	struct virtqueue *vq = queue->vq;
 	DECLARE_BITMAP(heads, XVF_MAX_QUEUE_SIZE);
 	struct fail_state f = {
 		.queue = queue,
 		.num = virtqueue_get_vring_size(vq),
-		.avail = grant_dma_coherent_ptr(gdma,
-						virtqueue_get_avail_addr(vq)),
-		.used = queue->used,
 		.misses = MISSES,
 	};
 
@@ -169,12 +298,15 @@ static void fail_queue(struct xvf_queue *queue)
 		queue->pause_left--;
 		return;
 	}
+	if (!queue->packed)
+		f.avail = grant_dma_coherent_ptr(queue->xvf->gdma,
+						 virtqueue_get_avail_addr(vq));
 	bitmap_zero(heads, XVF_MAX_QUEUE_SIZE);
 	find_inflight(&f, heads);
 	fail_heads(&f, heads);
 	/* A backend that lied about it: then every head, known or not. */
 	fail_heads(&f, NULL);
-	write_used_idx(&f, next_used(vq));
+	take_back(&f);
 
 	if (f.misses) {
 		/* None is left, or each was tried while the backend wrote, too. */

@@ -47,12 +47,21 @@ static bool queue_notify(struct virtqueue *vq)
 	return true;
 }
 
-/* Has the backend used buffers since the last time? */
+/*
+ * Has the backend used buffers since the last time?  A packed ring has no index
+ * that tells.  There it is the driver who tells, by taking or adding some: what
+ * the backend writes cannot pretend that.
+ */
 static bool queue_progress(struct xvf_queue *queue)
 {
-	u16 used = le16_to_cpu((__force __le16)READ_ONCE(queue->used->idx));
-	bool progress = used != queue->last_used;
+	bool progress;
+	u16 used;
 
+	if (queue->packed)
+		used = READ_ONCE(queue->vq->num_free);
+	else
+		used = le16_to_cpu((__force __le16)READ_ONCE(queue->used->idx));
+	progress = used != queue->last_used;
 	queue->last_used = used;
 	return progress;
 }
@@ -68,7 +77,9 @@ static irqreturn_t queue_interrupt(int irq, void *data)
 	if (READ_ONCE(queue->xvf->ready) && !virtqueue_is_broken(vq)) {
 		if (queue_progress(queue))
 			eoi = 0;
-		vring_interrupt(irq, vq);
+		/* Something there: the only sign in a packed ring at first. */
+		if (vring_interrupt(irq, vq) == IRQ_HANDLED && queue->packed)
+			eoi = 0;
 		if (unlikely(virtqueue_is_broken(vq))) {
 			queue->nonsense = !test_bit(0, &queue->xvf->broken);
 			xvf_break(queue->xvf, "the backend used a buffer that it did not have");
@@ -92,25 +103,42 @@ static int get_vqueue(struct xvf_device *xvf, unsigned int index,
 	return err;
 }
 
+static size_t inflight_size(bool packed, u32 num)
+{
+	struct xvio_inflight_packed *of_packed;
+	struct xvio_inflight *of_split;
+
+	return packed ? struct_size(of_packed, desc, num) :
+			struct_size(of_split, desc, num);
+}
+
+/* What a ring takes; a packed one is in three pieces, of whole pages each. */
+static size_t ring_size(bool packed, u32 num)
+{
+	if (packed)
+		return PAGE_ALIGN(num * sizeof(struct vring_packed_desc)) +
+		       2 * PAGE_SIZE;
+	return vring_size(num, PAGE_SIZE);
+}
+
 /*
  * The entries of a queue for which the backend has room for @max: all rings
  * together may be as large as an eighth of the window, which comes on top.
  */
-static u32 queue_size(struct xvf_device *xvf, u32 max)
+static u32 queue_size(struct xvf_device *xvf, bool packed, u32 max)
 {
 	size_t share = grant_dma_max_size(xvf->gdma) / 8 / xvf->max_vqs;
-	struct xvio_inflight *inflight;
 	u32 num = min_t(u32, max, XVF_MAX_QUEUE_SIZE);
 
 	while (num > XVF_MIN_QUEUE_SIZE &&
-	       vring_size(num, PAGE_SIZE) +
-	       struct_size(inflight, desc, num) > share)
+	       ring_size(packed, num) + inflight_size(packed, num) > share)
 		num /= 2;
 	return num;
 }
 
 int xvf_smallest_queue(struct xvf_device *xvf, u32 *num)
 {
+	bool packed = xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED);
 	struct xvio_vqueue max;
 	unsigned int i;
 	int err;
@@ -120,7 +148,8 @@ int xvf_smallest_queue(struct xvf_device *xvf, u32 *num)
 		err = get_vqueue(xvf, i, &max);
 		if (err)
 			return err;
-		*num = min(*num, queue_size(xvf, le32_to_cpu(max.max_size)));
+		*num = min(*num, queue_size(xvf, packed,
+					    le32_to_cpu(max.max_size)));
 	}
 	return 0;
 }
@@ -128,14 +157,15 @@ int xvf_smallest_queue(struct xvf_device *xvf, u32 *num)
 /* The in-flight record: ours to provide, the backend's to use. */
 static int alloc_inflight(struct xvf_queue *queue)
 {
-	struct xvio_inflight *inflight;
 	unsigned int num = virtqueue_get_vring_size(queue->vq);
-	size_t size = struct_size(inflight, desc, num);
+	size_t size = inflight_size(queue->packed, num);
+	struct xvio_inflight *inflight;
 
 	inflight = dma_alloc_coherent(&queue->xvf->xdev->dev, size,
 				      &queue->inflight_addr, GFP_KERNEL);
 	if (!inflight)
 		return -ENOMEM;
+	/* The record of a packed ring begins in the same way. */
 	inflight->version = cpu_to_le16(XVIO_INFLIGHT_VERSION);
 	inflight->desc_num = cpu_to_le16(num);
 	queue->inflight = inflight;
@@ -218,15 +248,32 @@ static int enable_queue(struct xvf_queue *queue)
 	return 0;
 }
 
+/* Where the backend writes what it has used. */
+static void find_used(struct xvf_queue *queue)
+{
+	struct grant_dma *gdma = queue->xvf->gdma;
+	struct virtqueue *vq = queue->vq;
+
+	queue->packed = __virtio_test_bit(vq->vdev, VIRTIO_F_RING_PACKED);
+	queue->used = NULL;
+	queue->ring = NULL;
+	queue->last_used = 0;
+	if (queue->packed) {
+		queue->ring =
+			grant_dma_coherent_ptr(gdma, virtqueue_get_desc_addr(vq));
+		queue->last_used = vq->num_free;
+	} else {
+		queue->used =
+			grant_dma_coherent_ptr(gdma, virtqueue_get_used_addr(vq));
+	}
+}
+
 /* Everything that a queue has beside its ring. */
 static int connect_queue(struct xvf_queue *queue)
 {
-	struct grant_dma *gdma = queue->xvf->gdma;
 	int err;
 
-	queue->used = grant_dma_coherent_ptr(gdma,
-					     virtqueue_get_used_addr(queue->vq));
-	queue->last_used = 0;
+	find_used(queue);
 	err = alloc_inflight(queue);
 	if (err)
 		return err;
@@ -248,6 +295,7 @@ err_free_inflight:
 static int create_queue(struct xvf_queue *queue, struct virtio_device *vdev,
 			const struct virtqueue_info *info)
 {
+	bool packed = __virtio_test_bit(vdev, VIRTIO_F_RING_PACKED);
 	struct xvf_device *xvf = queue->xvf;
 	struct xvio_vqueue max;
 	struct virtqueue *vq;
@@ -260,8 +308,8 @@ static int create_queue(struct xvf_queue *queue, struct virtio_device *vdev,
 	num = le32_to_cpu(max.max_size);
 	if (!num)
 		return -ENOENT;
-	num = queue_size(xvf, num);
-	if (!is_power_of_2(num))
+	num = queue_size(xvf, packed, num);
+	if (!packed && !is_power_of_2(num))
 		return -EINVAL;
 
 	vq = vring_create_virtqueue(queue->index, num, PAGE_SIZE, vdev, true,

@@ -50,8 +50,11 @@
  * @inflight_addr: its address for the device
  * @inflight_size: its size in bytes
  * @name: of the interrupt
- * @used: its used ring, shared
- * @last_used: index there when the last interrupt came
+ * @packed: the ring is a packed one
+ * @used: used ring of a split one, shared
+ * @ring: descriptor ring of a packed one, shared
+ * @last_used: when the last interrupt came, the index of @used, or the number of
+ *	free descriptors of a packed ring
  * @nonsense: the driver has found a used entry that makes no sense
  * @tried: heads that the driver was shown as used since the device is broken
  * @pause: rounds of failing requests to leave out after the next vain one
@@ -68,7 +71,9 @@ struct xvf_queue {
 	void *inflight;
 	dma_addr_t inflight_addr;
 	size_t inflight_size;
+	bool packed;
 	struct vring_used *used;
+	struct vring_packed_desc *ring;
 	u16 last_used;
 	bool nonsense;
 	DECLARE_BITMAP(tried, XVF_MAX_QUEUE_SIZE);
