@@ -406,6 +406,7 @@ const struct virtio_config_ops xvf_config_ops = {
 	.finalize_features = xvf_finalize_features,
 	.bus_name = xvf_bus_name,
 	.set_vq_affinity = xvf_set_vq_affinity,
+	.get_vq_affinity = xvf_get_vq_affinity,
 	.disable_vq_and_reset = xvf_disable_vq_and_reset,
 	.enable_vq_after_reset = xvf_enable_vq_after_reset,
 };

@@ -197,6 +197,9 @@ static int open_evtchn(struct xvf_queue *queue)
 		return err;
 	}
 	queue->irq = err;
+	/* If it cannot be, then the interrupt goes where it goes. */
+	if (queue->spread)
+		irq_set_affinity_and_hint(queue->irq, queue->affinity);
 	return 0;
 }
 
@@ -292,6 +295,58 @@ err_free_inflight:
 	return err;
 }
 
+/* The share that the queue @i of @n has of @cpus. */
+static void add_share(struct cpumask *mask, const struct cpumask *cpus,
+		      unsigned int i, unsigned int n)
+{
+	unsigned int cpu, rank = 0, all = cpumask_weight(cpus);
+
+	for_each_cpu(cpu, cpus) {
+		if (rank >= all)
+			break;
+		if (n < all ? rank * n / all == i : rank == i % all)
+			cpumask_set_cpu(cpu, mask);
+		rank++;
+	}
+}
+
+/*
+ * As the kernel does it for interrupts of PCI devices: those processors that are
+ * there share the queues, and so do those that may come later.
+ */
+static int spread_queue(struct xvf_queue *queue, unsigned int i,
+			unsigned int n)
+{
+	cpumask_var_t absent;
+
+	if (!zalloc_cpumask_var(&absent, GFP_KERNEL))
+		return -ENOMEM;
+	cpumask_clear(queue->affinity);
+	add_share(queue->affinity, cpu_online_mask, i, n);
+	cpumask_andnot(absent, cpu_possible_mask, cpu_online_mask);
+	add_share(queue->affinity, absent, i, n);
+	free_cpumask_var(absent);
+	queue->spread = true;
+	return 0;
+}
+
+/* Which queues that concerns is the driver's to say. */
+static int set_affinity(struct xvf_queue *queue, unsigned int nvqs,
+			const struct irq_affinity *desc)
+{
+	unsigned int n;
+
+	if (!zalloc_cpumask_var(&queue->affinity, GFP_KERNEL))
+		return -ENOMEM;
+	if (!desc || desc->pre_vectors + desc->post_vectors >= nvqs)
+		return 0;
+	n = nvqs - desc->pre_vectors - desc->post_vectors;
+	if (queue->index < desc->pre_vectors ||
+	    queue->index - desc->pre_vectors >= n)
+		return 0;
+	return spread_queue(queue, queue->index - desc->pre_vectors, n);
+}
+
 static int create_queue(struct xvf_queue *queue, struct virtio_device *vdev,
 			const struct virtqueue_info *info)
 {
@@ -356,8 +411,10 @@ void xvf_del_vqs(struct virtio_device *vdev)
 	unsigned int i;
 
 	mutex_lock(&xvf->queues_lock);
-	for (i = 0; i < xvf->nr_queues; i++)
+	for (i = 0; i < xvf->nr_queues; i++) {
 		destroy_queue(&xvf->queues[i]);
+		free_cpumask_var(xvf->queues[i].affinity);
+	}
 	kfree(xvf->queues);
 	xvf->queues = NULL;
 	xvf->nr_queues = 0;
@@ -399,7 +456,9 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 		}
 		queue->xvf = xvf;
 		queue->index = index++;
-		err = create_queue(queue, vdev, &info[i]);
+		err = set_affinity(queue, nvqs, desc);
+		if (!err)
+			err = create_queue(queue, vdev, &info[i]);
 		if (err) {
 			dev_err(&vdev->dev, "setting up queue %u of %u: %d\n",
 				queue->index, nvqs, err);
@@ -434,7 +493,23 @@ int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask)
 
 	if (!vq->callback || !queue->irq)
 		return -EINVAL;
-	return irq_set_affinity_and_hint(queue->irq, mask);
+	/* Ours, as it is wanted again after a reset of the queue. */
+	queue->spread = mask;
+	if (!mask)
+		return irq_set_affinity_hint(queue->irq, NULL);
+	cpumask_copy(queue->affinity, mask);
+	return irq_set_affinity_and_hint(queue->irq, queue->affinity);
+}
+
+const struct cpumask *xvf_get_vq_affinity(struct virtio_device *vdev,
+					  int index)
+{
+	struct xvf_device *xvf = to_xvf_device(vdev);
+
+	if (index < 0 || index >= xvf->nr_queues ||
+	    !xvf->queues[index].spread)
+		return NULL;
+	return xvf->queues[index].affinity;
 }
 
 int xvf_disable_vq_and_reset(struct virtqueue *vq)

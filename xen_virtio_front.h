@@ -17,6 +17,7 @@
 #ifndef XEN_VIRTIO_FRONT_H
 #define XEN_VIRTIO_FRONT_H
 
+#include <linux/cpumask.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
@@ -46,6 +47,8 @@
  * @index: of the queue in the device
  * @port: event channel, both directions
  * @irq: bound to @port, 0 if none is
+ * @affinity: processors that the interrupt prefers
+ * @spread: @affinity is set
  * @inflight: in-flight record for the backend, in the window
  * @inflight_addr: its address for the device
  * @inflight_size: its size in bytes
@@ -68,6 +71,8 @@ struct xvf_queue {
 	unsigned int index;
 	evtchn_port_t port;
 	int irq;
+	cpumask_var_t affinity;
+	bool spread;
 	void *inflight;
 	dma_addr_t inflight_addr;
 	size_t inflight_size;
@@ -246,7 +251,8 @@ int xvf_smallest_queue(struct xvf_device *xvf, u32 *num);
  * @nvqs: entries of @vqs and @info
  * @vqs: result; NULL for those without a name
  * @info: name, callback and kind of each
- * @desc: ignored
+ * @desc: which of them the driver wants to be spread over the processors, or NULL
+ *	for none
  *
  * Return: 0 or -errno, and then there is no queue and the device is reset.
  */
@@ -274,6 +280,16 @@ void xvf_synchronize_cbs(struct virtio_device *vdev);
  * Return: 0 or -errno.
  */
 int xvf_set_vq_affinity(struct virtqueue *vq, const struct cpumask *mask);
+
+/**
+ * xvf_get_vq_affinity() - where the interrupt of a queue goes
+ * @vdev: the virtio device
+ * @index: of the queue
+ *
+ * Return: processors, or NULL if it is all the same.
+ */
+const struct cpumask *xvf_get_vq_affinity(struct virtio_device *vdev,
+					  int index);
 
 /**
  * xvf_disable_vq_and_reset() - take one queue back from the backend
