@@ -109,6 +109,11 @@ stat_of() { # NAME DEVICE WHAT: one value of the module's statistics
 		/sys/kernel/debug/xen-virtio/virtio-$2/stats"
 }
 
+feature() { # NAME DEVICE BIT: 1 if driver and device agreed on it, else 0
+	lab_domu_exec "$1" "cut -c $(($3 + 1)) \
+		/sys/bus/xen/devices/virtio-$2/virtio*/features"
+}
+
 guest_channels() { # NAME: how many event channels the domU has
 	lsevtchn "$(xl domid "$1")" | wc -l
 }
