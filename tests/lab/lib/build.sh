@@ -79,7 +79,8 @@ _lab_tree_key() {
 }
 
 # Bring DIR up to date with the tree; what make built there stays, so that
-# make only rebuilds what changed.
+# make only rebuilds what changed.  A file that changed is new, whatever its date
+# in the tree is: that may be older than what was built from its predecessor.
 _lab_tree_sync() {
 	local dir=$1 file
 
@@ -91,8 +92,10 @@ _lab_tree_sync() {
 			done
 	fi
 	mkdir -p "$dir"
-	tar -C "$LAB_TREE" --null -T "$dir.files.new" -cf - |
-		tar -C "$dir" --no-same-owner -xf -
+	(cd "$LAB_TREE" && while IFS= read -r -d '' file; do
+		cmp -s "$file" "$dir/$file" ||
+			cp --parents --preserve=mode "$file" "$dir"
+	done) <"$dir.files.new"
 	mv "$dir.files.new" "$dir.files"
 }
 
