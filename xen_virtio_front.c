@@ -68,9 +68,9 @@ static const struct kernel_param_ops dma_mode_ops = {
 module_param_cb(dma_mode, &dma_mode_ops, NULL, 0644);
 MODULE_PARM_DESC(dma_mode, "what is granted for one request alone: window (nothing, default), direct (all buffers of whole pages), auto (large ones)");
 
-static unsigned int direct_threshold = 16384;
+static unsigned int direct_threshold = 32768;
 module_param(direct_threshold, uint, 0644);
-MODULE_PARM_DESC(direct_threshold, "bytes that a buffer must have in mode auto (default 16384)");
+MODULE_PARM_DESC(direct_threshold, "bytes that a buffer must have in mode auto (default 32768)");
 
 static unsigned int direct_max_kb = 8192;
 module_param(direct_max_kb, uint, 0644);
