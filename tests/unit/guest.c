@@ -352,6 +352,33 @@ uint16_t ring_avail_event(const struct guest_ring *r)
 	return le16toh(*(__virtio16 *)&r->used->ring[r->size]);
 }
 
+void guest_check_grants(struct xvb_vq *vq, uint32_t ref)
+{
+	struct xvb_grant g[2] = { { .len = 1 }, { .len = 1 } };
+	struct iovec iov[4];
+	struct xvb_chain chain = {
+		.iov = iov, .iov_max = 4, .grants = g, .grants_max = 2,
+	};
+
+	assert_int_equal(xvb_vq_pop(vq, &chain), 1);
+	assert_int_equal(chain.nout, 2);
+	assert_int_equal(chain.nin, 2);
+	assert_int_equal(chain.out_len, 16 + 8192);
+	assert_int_equal(chain.in_len, 4096 + 1);
+	assert_non_null(iov[0].iov_base);
+	assert_null(iov[1].iov_base);
+	assert_null(iov[2].iov_base);
+	assert_int_equal(chain.ngrants, 2);
+	assert_true(g[0].iov == &iov[1] && g[0].ref == ref && !g[0].in);
+	assert_int_equal(g[0].len, 8192);
+	assert_int_equal(g[0].at, 16);
+	assert_true(g[1].iov == &iov[2] && g[1].ref == ref + 9 && g[1].in);
+	assert_int_equal(g[1].len, 4096);
+	assert_int_equal(g[1].at, 0);
+	xvb_vq_push(vq, chain.id, 1);
+	xvb_vq_flush(vq);
+}
+
 static void guest_notify(void *ctx, unsigned int queue)
 {
 	struct guest *g = ctx;

@@ -333,6 +333,14 @@ void ring_used_event(struct guest_ring *r, uint16_t idx);
 uint16_t ring_avail_event(const struct guest_ring *r);
 
 /**
+ * guest_check_grants() - pop a chain with direct grants, and look at it
+ * @vq: queue that has one: 16 bytes to read, two pages of @ref to read, one of
+ *      @ref + 9 to write, one byte to write
+ * @ref: reference
+ */
+void guest_check_grants(struct xvb_vq *vq, uint32_t ref);
+
+/**
  * guest_attach() - create a device and accept all it offers but @without
  * @g: guest
  * @spec: device specification

@@ -630,10 +630,36 @@ static void device_offers(void **state)
 	guest_destroy(&g);
 }
 
+/* Buffers outside the windows, if the device takes them, also in a table. */
+static void direct_grants(void **state)
+{
+	struct guest_buf buf[] = {
+		{ 8192, 16, false }, { 200 << 12, 8192, false },
+		{ 209 << 12, 4096, true }, { 16384, 1, true },
+	};
+	struct xvb_grant grants[1];
+	struct fixture f;
+
+	(void)state;
+	start(&f, SIZE, INDIRECT);
+	pring_add(&f.r, 0, buf, 4);
+	guest_check_grants(&f.vq, GUEST_REF + 200);
+	pring_indirect(&f.r, 5, buf, 4);
+	guest_check_grants(&f.vq, GUEST_REF + 200);
+	/* No more than there is room for. */
+	pring_add(&f.r, 1, buf, 4);
+	f.chain.grants = grants;
+	f.chain.grants_max = 1;
+	assert_int_equal(pop(&f), -EPROTO);
+	assert_non_null(strstr(xvb_vq_broken(&f.vq), "not inside one"));
+	stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(direct_chain),
+		cmocka_unit_test(direct_grants),
 		cmocka_unit_test(indirect_chain),
 		cmocka_unit_test(zero_length),
 		cmocka_unit_test(longest_chain),

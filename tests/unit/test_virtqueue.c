@@ -497,6 +497,33 @@ static void readonly_data(void **state)
 	stop(&f);
 }
 
+/* Buffers outside the windows, if the device takes them, also in a table. */
+static void direct_grants(void **state)
+{
+	struct guest_buf buf[] = {
+		{ 8192, 16, false }, { 200 << 12, 8192, false },
+		{ 209 << 12, 4096, true }, { 16384, 1, true },
+	};
+	struct xvb_grant grants[1];
+	struct fixture f;
+
+	(void)state;
+	start(&f, INDIRECT);
+	ring_chain(&f.r, 0, buf, 4);
+	ring_avail(&f.r, 0);
+	guest_check_grants(&f.vq, GUEST_REF + 200);
+	ring_indirect(&f.r, 5, buf, 4);
+	ring_avail(&f.r, 5);
+	guest_check_grants(&f.vq, GUEST_REF + 200);
+	/* No more than there is room for. */
+	ring_avail(&f.r, 0);
+	f.chain.grants = grants;
+	f.chain.grants_max = 1;
+	assert_int_equal(pop(&f), -EPROTO);
+	assert_non_null(strstr(xvb_vq_broken(&f.vq), "not inside one"));
+	stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +543,7 @@ int main(void)
 		cmocka_unit_test(restart_begins_at_zero),
 		cmocka_unit_test(readonly_rings),
 		cmocka_unit_test(readonly_data),
+		cmocka_unit_test(direct_grants),
 	};
 
 	return cmocka_run_group_tests_name("virtqueue", tests, NULL, NULL);
