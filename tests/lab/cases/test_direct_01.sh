@@ -57,7 +57,7 @@ for MODE in direct-grants=copy direct-grants=map direct-map-min=65536 \
 	attach_disk d1 "path=$IMAGE,queues=2,dma=direct,$MODE"
 	fio_verify d1 "$DISK" --bs=1m --size=32m --ioengine=libaio --iodepth=32 \
 		: --bs=4k --size=4m --ioengine=libaio --iodepth=128 \
-		: --bsrange=512-256k --bs_unaligned --size=16m \
+		: --bsrange=512-256k --size=16m \
 		--ioengine=libaio --iodepth=32 --numjobs=2 --offset_increment=32m
 	clean
 	case $MODE in
