@@ -9,8 +9,9 @@
  *		references from the one list of the guest, grants, their end
  *
  * Each thread has one CPU, maps 32 buffers, unmaps them, and again.  "holes" says
- * that there is a mapping (seq: a reference taken) beside every free place for
- * one granule (one reference).  One line for each measurement:
+ * that 600 mappings of 512 bytes and 600 of a page were made before, and every
+ * second one ended (seq: 8192 references taken, every second one given back).
+ * One line for each measurement:
  *
  *	# bench seq size=4096 holes=0 cpus=2 pairs=123456 ns=1000000000
  */
@@ -32,7 +33,7 @@
 #define BATCH		32
 #define CPUS_MAX	4
 #define SEQ_HOLES	8192	/* references, every second one free */
-#define DMA_HOLES	1024	/* mappings of 512 bytes, every second one free */
+#define DMA_HOLES	600	/* mappings of each size, every second one free */
 
 static unsigned int bench_ms = 1000;
 module_param(bench_ms, uint, 0444);
@@ -270,29 +271,52 @@ static int bench_seq(struct gdt *t)
 	return measure_all(t, "seq", false, seq_batch, 0);
 }
 
-static int bench_place_holes(struct gdt *t)
-{
-	dma_addr_t *addr;
-	unsigned int i, n;
-	int err = 0;
+/* Mappings of one size, and every second of them ended. */
+struct holes {
+	size_t size;
+	unsigned int n;
+	dma_addr_t addr[DMA_HOLES];
+};
 
-	addr = kvcalloc(DMA_HOLES, sizeof(*addr), GFP_KERNEL);
-	if (!addr)
-		return gdt_fail("no memory");
-	for (n = 0; n < DMA_HOLES; n++) {
-		addr[n] = dma_map_single(t->dev, t->arena, 512, DMA_TO_DEVICE);
-		if (dma_mapping_error(t->dev, addr[n]))
+static int holes_make(struct gdt *t, struct holes *h, size_t size)
+{
+	unsigned int i;
+
+	h->size = size;
+	for (h->n = 0; h->n < DMA_HOLES; h->n++) {
+		h->addr[h->n] = dma_map_single(t->dev, t->arena, size,
+					       DMA_TO_DEVICE);
+		if (dma_mapping_error(t->dev, h->addr[h->n]))
 			break;
 	}
-	for (i = 0; i < n; i += 2)
-		dma_unmap_single(t->dev, addr[i], 512, DMA_TO_DEVICE);
-	if (n < DMA_HOLES)
-		err = gdt_fail("mapping %u buffers", DMA_HOLES);
+	for (i = 0; i < h->n; i += 2)
+		dma_unmap_single(t->dev, h->addr[i], size, DMA_TO_DEVICE);
+	return h->n == DMA_HOLES ? 0 : gdt_fail("mapping %u buffers", h->n);
+}
+
+static void holes_end(struct gdt *t, struct holes *h)
+{
+	unsigned int i;
+
+	for (i = 1; i < h->n; i += 2)
+		dma_unmap_single(t->dev, h->addr[i], h->size, DMA_TO_DEVICE);
+}
+
+static int bench_place_holes(struct gdt *t)
+{
+	struct holes *h;
+	int err;
+
+	h = kvcalloc(2, sizeof(*h), GFP_KERNEL);
+	if (!h)
+		return gdt_fail("no memory");
+	err = holes_make(t, &h[0], 512);
+	err = err ?: holes_make(t, &h[1], PAGE_SIZE);
 	err = err ?: measure_all(t, "place", true, dma_batch,
 				 DMA_ATTR_SKIP_CPU_SYNC);
-	for (i = 1; i < n; i += 2)
-		dma_unmap_single(t->dev, addr[i], 512, DMA_TO_DEVICE);
-	kvfree(addr);
+	holes_end(t, &h[0]);
+	holes_end(t, &h[1]);
+	kvfree(h);
 	return err;
 }
 

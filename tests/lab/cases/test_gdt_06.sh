@@ -12,27 +12,44 @@
 lab_start_daemon
 gdt_domu d1
 image disk 16M
-gdt_attach d1 "path=$IMAGE"
-gdt_run d1 tests=bench bench_ms=100
-gdt_good
-gdt_unload d1
-# The clock counts instructions; "WHAT SIZE HOLES INSTRUCTIONS".
-sed -n 's/^# bench //p' "$CASE_DIR/ktap" | tr '=' ' ' |
-	awk '{ print $1, $3, $5, int($11 / $9) }' >"$CASE_DIR/table"
-cp "$CASE_DIR/table" "$LAB_OUT/table"
-cat "$CASE_DIR/table"
+# run MODE WHAT…: "MODE-WHAT SIZE HOLES INSTRUCTIONS"; the clock counts them.
+run() {
+	local mode=$1
+
+	shift
+	gdt_attach d1 "path=$IMAGE,dma=$mode"
+	for what; do
+		gdt_run d1 tests=bench bench_ms=100 "bench_what=$what" >/dev/null
+		gdt_good
+		gdt_unload d1
+		sed -n 's/^# bench //p' "$CASE_DIR/ktap" | tr '=' ' ' |
+			awk -v mode="$mode" '{ print mode "-" $1, $3, $5,
+				int($11 / $9) }' | tee -a "$CASE_DIR/table"
+	done
+	detach d1 "$DEV"
+}
 
 cost() { # WHAT SIZE HOLES
 	awk -v key="$*" '$1 " " $2 " " $3 == key { print $4 }' "$CASE_DIR/table"
 }
 
-plain=$(cost place 512 0)
+run window dma place seq
+run direct dma place
+cp "$CASE_DIR/table" "$LAB_OUT/table"
+plain=$(cost window-place 512 0)
+# 256 when this was written; the kernel's allocator without our caches: twice.
+[ "$plain" -le 320 ] || lab_fail "a place costs $plain instructions"
 for key in '4096 0' '512 1' '4096 1'; do
 	# shellcheck disable=SC2086 # two words
-	got=$(cost place $key)
+	got=$(cost window-place $key)
 	[ "$got" -le $((plain * 5 / 4)) ] ||
 		lab_fail "a place for ${key% *} bytes (holes: ${key#* }) costs" \
 			"$got instructions, one for 512 bytes $plain"
 done
-detach d1 "$DEV"
+# Holes make the kernel's own way search, and these ways not.
+for mode in window direct; do
+	[ "$(cost $mode-place 32768 1)" -lt "$(cost window-seq 32768 1)" ] ||
+		lab_fail "$mode: 32 KiB among holes cost" \
+			"$(cost $mode-place 32768 1) instructions"
+done
 lab_pass
