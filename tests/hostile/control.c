@@ -231,10 +231,7 @@ static uint32_t set_vqueue(struct hostile *h, const void *req)
 	q->addr[0] = le64toh(set->desc);
 	q->addr[1] = le64toh(set->driver);
 	q->addr[2] = le64toh(set->device);
-	q->desc = window_ptr(h, q->addr[0], q->size * sizeof(*q->desc));
-	q->avail = window_ptr(h, q->addr[1], 6 + 2 * q->size);
-	q->used = window_ptr(h, q->addr[2], 6 + 8 * q->size);
-	q->enabled = q->desc && q->avail && q->used;
+	queue_start(h);
 	return 0;
 }
 

@@ -76,7 +76,7 @@ struct chain {
 };
 
 /**
- * struct queue - the virtqueue
+ * struct queue - the virtqueue, split or packed
  * @ec:		its event channel
  * @bound:	QUEUE_BIND was done
  * @enabled:	SET_VQUEUE was done
@@ -85,6 +85,11 @@ struct chain {
  * @desc:	the descriptor table, mapped
  * @avail:	the available ring
  * @used:	the used ring
+ * @packed:	the ring of a packed virtqueue, or NULL
+ * @event:	the driver's event suppression there
+ * @avail_wrap:	wrap counter there, of @avail_idx
+ * @used_wrap:	likewise, of @used_idx
+ * @descs:	descriptors of the chain that an id there stands for
  * @record:	the in-flight record, or NULL
  * @avail_idx:	next entry to take
  * @used_idx:	next entry to publish
@@ -98,6 +103,11 @@ struct queue {
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
+	struct vring_packed_desc *packed;
+	struct vring_packed_desc_event *event;
+	bool avail_wrap;
+	bool used_wrap;
+	uint16_t descs[HOSTILE_QUEUE_SIZE];
 	struct xvio_inflight *record;
 	uint16_t avail_idx;
 	uint16_t used_idx;
@@ -127,6 +137,7 @@ struct hostile;
  * @reply:	state that it writes when the frontend closes, instead of
  *		Closing, or 0
  * @deaf:	says Connected without mapping the ring
+ * @packed:	a packed virtqueue is offered
  * @direct:	the guest is asked to grant buffers themselves
  * @forgets:	on the contrary, what the frontend's Closing asks for is not
  *		done: nothing is unmapped before SIGUSR2
@@ -147,6 +158,7 @@ struct sin {
 	bool (*tick)(struct hostile *h);
 	enum xvb_state reply;
 	bool deaf;
+	bool packed;
 	bool direct;
 	bool forgets;
 };
@@ -462,6 +474,12 @@ int device_init(struct hostile *h);
 void queue_work(struct hostile *h);
 
 /**
+ * queue_start() - find the rings
+ * @h:		the backend; size and addresses of the queue are set
+ */
+void queue_start(struct hostile *h);
+
+/**
  * queue_stop() - forget the virtqueue
  * @h:		the backend
  */
@@ -477,7 +495,7 @@ void queue_use(struct hostile *h, uint32_t id, uint32_t len);
 
 /**
  * queue_index() - publish a used index
- * @h:		the backend
+ * @h:		the backend, with a split virtqueue
  * @idx:	the index
  */
 void queue_index(struct hostile *h, uint16_t idx);

@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+
 #include "hostile.h"
 #include "log.h"
 #include "util.h"
@@ -224,6 +226,8 @@ static int run(struct hostile *h)
 		err = device_init(h);
 	if (err)
 		return err;
+	if (h->sin->packed)
+		h->features |= BIT64(VIRTIO_F_RING_PACKED);
 	if (h->sin->setup)
 		h->sin->setup(h);
 	h->due = h->sin->early;

@@ -48,6 +48,32 @@ int device_init(struct hostile *h)
 	return h->disk ? 0 : -ENOMEM;
 }
 
+static bool is_packed(const struct hostile *h)
+{
+	return h->driver_features & BIT64(VIRTIO_F_RING_PACKED);
+}
+
+void queue_start(struct hostile *h)
+{
+	struct queue *q = &h->queue;
+
+	if (q->size > HOSTILE_QUEUE_SIZE)
+		return;
+	if (is_packed(h)) {
+		q->packed = window_ptr(h, q->addr[0],
+				       q->size * sizeof(*q->packed));
+		q->event = window_ptr(h, q->addr[1], sizeof(*q->event));
+		q->avail_wrap = true;
+		q->used_wrap = true;
+		q->enabled = q->packed && q->event;
+		return;
+	}
+	q->desc = window_ptr(h, q->addr[0], q->size * sizeof(*q->desc));
+	q->avail = window_ptr(h, q->addr[1], 6 + 2 * q->size);
+	q->used = window_ptr(h, q->addr[2], 6 + 8 * q->size);
+	q->enabled = q->desc && q->avail && q->used;
+}
+
 void queue_stop(struct hostile *h)
 {
 	struct xvb_evtchn *ec = h->queue.ec;
@@ -63,13 +89,44 @@ void queue_index(struct hostile *h, uint16_t idx)
 	__atomic_store_n(&h->queue.used->idx, htole16(idx), __ATOMIC_RELEASE);
 }
 
+static void advance(const struct queue *q, uint16_t *idx, bool *wrap,
+		    unsigned int by)
+{
+	*idx = (uint16_t)(*idx + by);
+	if (*idx < q->size)
+		return;
+	*idx = (uint16_t)(*idx - q->size);
+	*wrap = !*wrap;
+}
+
+static void use_packed(struct queue *q, uint32_t id, uint32_t len)
+{
+	struct vring_packed_desc *d = &q->packed[q->used_idx];
+	uint16_t flags = q->used_wrap ? 1 << VRING_PACKED_DESC_F_AVAIL |
+					1 << VRING_PACKED_DESC_F_USED : 0;
+
+	d->id = htole16((uint16_t)id);
+	d->len = htole32(len);
+	__atomic_store_n(&d->flags, htole16(flags), __ATOMIC_RELEASE);
+	/* An id that is a lie stands for one. */
+	advance(q, &q->used_idx, &q->used_wrap,
+		id < q->size && q->descs[id] ? q->descs[id] : 1);
+}
+
 void queue_use(struct hostile *h, uint32_t id, uint32_t len)
 {
 	struct queue *q = &h->queue;
-	struct vring_used_elem *elem = &q->used->ring[q->used_idx % q->size];
+	struct vring_used_elem *elem;
 
+	if (h->used_len)
+		len = h->used_len;
+	if (q->packed) {
+		use_packed(q, id, len);
+		return;
+	}
+	elem = &q->used->ring[q->used_idx % q->size];
 	elem->id = htole32(id);
-	elem->len = htole32(h->used_len ? h->used_len : len);
+	elem->len = htole32(len);
 	queue_index(h, ++q->used_idx);
 }
 
@@ -100,19 +157,19 @@ static void release_direct(struct hostile *h, const struct chain *c)
 }
 
 /* One descriptor of a chain; false when there is something wrong with it. */
-static bool add_segment(struct hostile *h, struct chain *c,
-			const struct vring_desc *d)
+static bool add_segment(struct hostile *h, struct chain *c, __le64 addr,
+			__le32 len, __le16 flags)
 {
 	struct segment *s = &c->seg[c->nr];
 
 	if (c->nr == HOSTILE_SEGMENTS)
 		return false;
-	s->len = le32toh(d->len);
-	s->va = window_ptr(h, le64toh(d->addr), s->len);
-	s->write = le16toh(d->flags) & VRING_DESC_F_WRITE;
+	s->len = le32toh(len);
+	s->va = window_ptr(h, le64toh(addr), s->len);
+	s->write = le16toh(flags) & VRING_DESC_F_WRITE;
 	s->pages = 0;
 	if (!s->va && h->sin->direct)
-		map_direct(h, s, le64toh(d->addr) & ~XVIO_ADDR_GRANT);
+		map_direct(h, s, le64toh(addr) & ~XVIO_ADDR_GRANT);
 	c->nr++;
 	return s->va;
 }
@@ -131,7 +188,7 @@ static bool walk(struct hostile *h, struct chain *c,
 			       walk(h, c, inner,
 				    le32toh(d->len) / sizeof(*inner), 0);
 		}
-		if (!add_segment(h, c, d))
+		if (!add_segment(h, c, d->addr, d->len, d->flags))
 			return false;
 		if (!(le16toh(d->flags) & VRING_DESC_F_NEXT))
 			return true;
@@ -139,6 +196,43 @@ static bool walk(struct hostile *h, struct chain *c,
 		if (at >= num)
 			return false;
 	}
+}
+
+static bool walk_table(struct hostile *h, struct chain *c,
+		       const struct vring_packed_desc *d)
+{
+	uint32_t i, num = le32toh(d->len) / sizeof(*d);
+	const struct vring_packed_desc *inner;
+
+	inner = window_ptr(h, le64toh(d->addr), le32toh(d->len));
+	for (i = 0; inner && i < num; i++)
+		if (!add_segment(h, c, inner[i].addr, inner[i].len,
+				 inner[i].flags))
+			return false;
+	return inner;
+}
+
+/* Takes the chain that begins at the next descriptor of a packed ring. */
+static bool walk_packed(struct hostile *h, struct chain *c)
+{
+	struct queue *q = &h->queue;
+	const struct vring_packed_desc *d;
+	unsigned int n = 0;
+	bool good = true;
+
+	do {
+		d = &q->packed[(q->avail_idx + n++) % q->size];
+		if (le16toh(d->flags) & VRING_DESC_F_INDIRECT)
+			good &= walk_table(h, c, d);
+		else
+			good &= add_segment(h, c, d->addr, d->len, d->flags);
+	} while (le16toh(d->flags) & VRING_DESC_F_NEXT && n < q->size);
+	c->head = le16toh(d->id);
+	advance(q, &q->avail_idx, &q->avail_wrap, n);
+	if (c->head >= q->size)
+		return false;
+	q->descs[c->head] = (uint16_t)n;
+	return good;
 }
 
 /* Returns false when it is beyond the end of the disk. */
@@ -212,40 +306,76 @@ static void serve_rng(struct hostile *h, const struct chain *c)
 	queue_use(h, c->head, written(c));
 }
 
-static void serve(struct hostile *h, uint16_t head)
+static void complain(struct hostile *h, const struct chain *c)
 {
-	struct queue *q = &h->queue;
-	struct chain c = { .head = head };
+	if (!h->complained++)
+		xvb_err("the chain at descriptor %u makes no sense", c->head);
+}
 
-	if (head >= q->size || !walk(h, &c, q->desc, q->size, head)) {
-		if (!h->complained++)
-			xvb_err("the chain at descriptor %u makes no sense",
-				head);
-		return;
-	}
+static void serve(struct hostile *h, const struct chain *c)
+{
 	if (h->due && h->sin->holds) {
 		commit(h);
 		return;
 	}
-	if (h->due && h->sin->serve && !h->sin->serve(h, &c))
+	if (h->due && h->sin->serve && !h->sin->serve(h, c))
 		return;
 	if (h->rng)
-		serve_rng(h, &c);
+		serve_rng(h, c);
 	else
-		serve_blk(h, &c);
+		serve_blk(h, c);
+}
+
+static bool next_split(struct hostile *h, struct chain *c, bool *good)
+{
+	struct queue *q = &h->queue;
+
+	if (q->avail_idx == le16toh(__atomic_load_n(&q->avail->idx,
+						    __ATOMIC_ACQUIRE)))
+		return false;
+	c->head = le16toh(q->avail->ring[q->avail_idx++ % q->size]);
+	*good = c->head < q->size && walk(h, c, q->desc, q->size, c->head);
+	return true;
+}
+
+static bool next_packed(struct hostile *h, struct chain *c, bool *good)
+{
+	struct queue *q = &h->queue;
+	uint16_t flags = le16toh(__atomic_load_n(&q->packed[q->avail_idx].flags,
+						 __ATOMIC_ACQUIRE));
+
+	if (!!(flags & 1 << VRING_PACKED_DESC_F_AVAIL) != q->avail_wrap ||
+	    !!(flags & 1 << VRING_PACKED_DESC_F_USED) == q->avail_wrap)
+		return false;
+	*good = walk_packed(h, c);
+	return true;
+}
+
+static bool wants_event(const struct queue *q)
+{
+	if (q->packed)
+		return le16toh(q->event->flags) != VRING_PACKED_EVENT_FLAG_DISABLE;
+	return !(le16toh(q->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
 void queue_work(struct hostile *h)
 {
 	struct queue *q = &h->queue;
+	bool good;
 
-	if (!q->enabled || !(h->status & VIRTIO_CONFIG_S_DRIVER_OK))
+	if (!(h->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
-	while (q->enabled &&
-	       q->avail_idx != le16toh(__atomic_load_n(&q->avail->idx,
-						       __ATOMIC_ACQUIRE)))
-		serve(h, le16toh(q->avail->ring[q->avail_idx++ % q->size]));
-	if (q->enabled &&
-	    !(le16toh(q->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT))
+	while (q->enabled) {
+		struct chain c = { .nr = 0 };
+
+		if (!(q->packed ? next_packed(h, &c, &good) :
+				  next_split(h, &c, &good)))
+			break;
+		if (good)
+			serve(h, &c);
+		else
+			complain(h, &c);
+	}
+	if (q->enabled && wants_event(q))
 		xvb_evtchn_notify(q->ec);
 }

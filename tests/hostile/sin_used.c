@@ -51,6 +51,14 @@ static bool id_free(struct hostile *h, const struct chain *c)
 	return use_once(h, (c->head + h->queue.size / 2) % h->queue.size, 1);
 }
 
+static bool good(struct hostile *h, const struct chain *c)
+{
+	(void)c;
+	if (h->queue.packed)
+		sinned(h);
+	return true;
+}
+
 static bool never(struct hostile *h, const struct chain *c)
 {
 	(void)c;
@@ -95,6 +103,29 @@ static bool index_goes_back(struct hostile *h, const struct chain *c)
 	return false;
 }
 
+/* Every descriptor looks used, with the id of another. */
+static void scribble_packed(struct hostile *h)
+{
+	struct queue *q = &h->queue;
+	uint32_t i;
+
+	for (i = 0; i < q->size; i++) {
+		q->packed[i].id = htole16((uint16_t)(h->count + i));
+		q->packed[i].flags = htole16((h->count + i) & 1 ? 0x8080 : 0);
+	}
+	h->count++;
+}
+
+static bool packed_once(struct hostile *h, const struct chain *c)
+{
+	(void)c;
+	if (!h->count) {
+		scribble_packed(h);
+		sinned(h);
+	}
+	return false;
+}
+
 static void scribble(struct hostile *h)
 {
 	h->ticking = 0;
@@ -108,6 +139,12 @@ static bool scribble_tick(struct hostile *h)
 
 	if (!q->enabled)
 		return h->connected;
+	if (q->packed) {
+		scribble_packed(h);
+		xvb_evtchn_notify(q->ec);
+		sinned(h);
+		return true;
+	}
 	for (i = 0; i < q->size; i++)
 		q->used->ring[i].id = htole32((uint32_t)(h->count + i));
 	queue_index(h, (uint16_t)h->count++);
@@ -211,6 +248,21 @@ const struct sin sins_used[] = {
 	  .act = scribble, .serve = never, .tick = scribble_tick },
 	{ .name = "used-record", .what = "the in-flight record is nonsense",
 	  .serve = record_lies },
+	{ .name = "packed-good", .what = "no sin, on a packed ring",
+	  .packed = true, .early = true, .serve = good },
+	{ .name = "packed-id-range", .what = "a used id out of range",
+	  .packed = true, .serve = id_range },
+	{ .name = "packed-id-repeated", .what = "the same used id twice",
+	  .packed = true, .serve = id_repeated },
+	{ .name = "packed-id-free", .what = "a used id that was never given",
+	  .packed = true, .serve = id_free },
+	{ .name = "packed-length", .what = "used lengths larger than the buffers",
+	  .packed = true, .serve = length_huge },
+	{ .name = "packed-ring", .what = "every descriptor is rewritten",
+	  .packed = true, .serve = packed_once },
+	{ .name = "packed-scribble", .what = "the ring changes all the time",
+	  .packed = true, .act = scribble, .serve = never,
+	  .tick = scribble_tick },
 	{ .name = "rewrite-descriptors",
 	  .what = "descriptors become loops after they were posted",
 	  .act = rewrite_desc, .serve = after_rewrite },

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Lies on a packed ring end in a broken device, too (T24).
+# lab: suites=bookworm guests=pv timeout=600
+# shellcheck source=tests/lab/dom0/hostile.sh
+. /lab/dom0/hostile.sh
+
+broken='device is broken: the backend used a buffer that it did not have'
+
+evil_guest
+evil packed-good good
+evil packed-id-range broken "$broken"
+evil packed-id-repeated broken "$broken"
+evil packed-id-free broken "$broken"
+evil packed-length healthy
+evil packed-ring broken "$broken"
+evil packed-scribble broken "$broken"
+evil_end
