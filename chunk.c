@@ -119,18 +119,6 @@ static bool end_grant(grant_ref_t ref, unsigned long deadline)
 	return true;
 }
 
-/* As grant_dma_revoke(), but the reference is kept if the grant has ended. */
-static int revoke_keep_ref(grant_ref_t ref, struct page *page,
-			   unsigned long deadline)
-{
-	if (!end_grant(ref, deadline)) {
-		gnttab_end_foreign_access(ref, page);
-		return -EBUSY;
-	}
-	__free_page(page);
-	return 0;
-}
-
 /*
  * End the grants of a chunk and free what could be taken back.  With @keep_refs
  * the references stay ours, but for those of pages that the backend keeps.
@@ -141,26 +129,25 @@ static void chunk_revoke(struct grant_dma *gdma, unsigned int index,
 	struct grant_dma_chunk *chunk = &gdma->chunks[index];
 	grant_ref_t ref = chunk_ref(gdma, index);
 	unsigned int i, kept = 0;
-	int err;
 
 	vunmap(chunk->vaddr);
 	chunk->vaddr = NULL;
 	for (i = 0; i < GRANT_DMA_CHUNK_PAGES; i++) {
-		if (keep_refs)
-			err = revoke_keep_ref(ref + i, chunk->pages[i],
-					      deadline);
-		else
-			err = grant_dma_revoke(ref + i, chunk->pages[i],
-					       deadline);
-		if (err)
+		if (keep_refs && end_grant(ref + i, deadline)) {
+			__free_page(chunk->pages[i]);
+			continue;
+		}
+		/* What follows is lost, but without a line for each page. */
+		keep_refs = false;
+		__set_bit(i, chunk->lost);
+		if (grant_dma_revoke(ref + i, chunk->pages[i], deadline))
 			kept++;
-		if (err || !keep_refs)
-			__set_bit(i, chunk->lost);
 	}
 	kfree(chunk->pages);
 	chunk->pages = NULL;
 	atomic_long_add(GRANT_DMA_CHUNK_PAGES - kept, &gdma->revoked);
-	if (kept)
+	/* Without its references it cannot be there again. */
+	if (!keep_refs)
 		WRITE_ONCE(gdma->floor, max(gdma->floor, index + 1));
 	grant_dma_quarantined(gdma, kept);
 }

@@ -146,34 +146,50 @@ static unsigned long arena_index(const struct grant_dma_direct *direct,
 	return index < direct->nr_refs ? index : 0;
 }
 
-/* One page of a buffer whose grants are to end, which the backend still has. */
-static void quarantine_page(struct grant_dma *gdma, unsigned long index,
-			    unsigned long pfn)
+/*
+ * End the grant of one page of a buffer that the backend has not let go of.  The
+ * reference is lost; true if the page is quarantined.
+ */
+static bool end_or_quarantine(struct grant_dma *gdma, unsigned long index,
+			      unsigned long pfn)
 {
+	grant_ref_t ref = gdma->direct.first_ref + index;
 	struct page *page = pfn_to_page(pfn);
 
+	gdma->direct.bufs[index].lost = true;
+	if (gnttab_try_end_foreign_access(ref))
+		return false;
 	/* The caller has not freed it yet: from now on it cannot. */
 	get_page(page);
-	gdma->direct.bufs[index].lost = true;
-	gnttab_end_foreign_access(gdma->direct.first_ref + index, page);
+	gnttab_end_foreign_access(ref, page);
+	return true;
 }
 
-/* End the grants of a buffer; returns how many pages had to be quarantined. */
+/*
+ * End the grants of a buffer; returns how many pages had to be quarantined, and
+ * whether references were lost.
+ */
 static unsigned int end_grants(struct grant_dma *gdma, unsigned long first,
-			       const struct grant_dma_buf *buf, bool fill)
+			       const struct grant_dma_buf *buf, bool fill,
+			       bool *lost)
 {
 	grant_ref_t ref = gdma->direct.first_ref + first;
 	unsigned long pfn = PHYS_PFN(buf->phys);
 	unsigned int i, kept = 0;
 
+	*lost = false;
 	for (i = 0; i < buf->nr_pages; i++) {
-		if (unlikely(!gnttab_end_foreign_access_ref(ref + i))) {
-			quarantine_page(gdma, first + i, pfn + i);
-			kept++;
-		} else if (unlikely(fill)) {
+		/* A failure is a line in the log: one for each buffer. */
+		if (unlikely(*lost || !gnttab_end_foreign_access_ref(ref + i))) {
+			*lost = true;
+			if (end_or_quarantine(gdma, first + i, pfn + i)) {
+				kept++;
+				continue;
+			}
+		}
+		if (unlikely(fill))
 			memset(page_address(pfn_to_page(pfn + i)), 0xff,
 			       XEN_PAGE_SIZE);
-		}
 	}
 	return kept;
 }
@@ -185,6 +201,7 @@ bool grant_dma_direct_unmap(struct grant_dma *gdma, dma_addr_t addr,
 	unsigned long first = arena_index(direct, addr);
 	struct grant_dma_buf buf;
 	unsigned int kept;
+	bool lost;
 
 	if (!first || addr & ~XEN_PAGE_MASK)
 		return false;
@@ -198,10 +215,10 @@ bool grant_dma_direct_unmap(struct grant_dma *gdma, dma_addr_t addr,
 	 * that is gone they read as all ones, but for pages that it still has.
 	 */
 	kept = end_grants(gdma, first, &buf, sync && !buf.readonly &&
-			  READ_ONCE(gdma->dead));
+			  READ_ONCE(gdma->dead), &lost);
 	this_cpu_inc(gdma->stats->direct_unmaps);
 	this_cpu_add(gdma->stats->direct_revoked, buf.nr_pages - kept);
-	if (likely(!kept))
+	if (likely(!lost))
 		free_iova_fast(&direct->iovad, first, buf.nr_pages);
 	else
 		grant_dma_quarantined(gdma, kept);
