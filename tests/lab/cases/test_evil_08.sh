@@ -11,7 +11,7 @@ kept='granted pages are still mapped'
 memory() {
 	lab_wait_for 10 evil_said scribbled || no "nothing was written" || return
 	lab_domu_exec d1 "mkdir -p /run/m; mount -t tmpfs none /run/m
-		head -c 64M /dev/urandom >/run/m/1
+		head -c 48M /dev/urandom >/run/m/1
 		for i in 2 3 4; do cp /run/m/1 /run/m/\$i
 			cmp /run/m/1 /run/m/\$i || exit 1
 		done; umount /run/m" || no "the guest's memory was damaged"

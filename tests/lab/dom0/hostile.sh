@@ -22,6 +22,8 @@ EVIL_BOUND=20
 evil_guest() { # the domU d1, with short timeouts in its module
 	local timeouts
 
+	lab_allow_log 'grant_table: WARNING: g.e. .* still in use'
+
 	timeouts=request_timeout=$((2 * LAB_SLOW)),close_timeout=$((4 * LAB_SLOW))
 	lab_domu_create d1 "extra=lab.modargs=$timeouts${EVIL_ARGS:-}"
 	lab_domu_exec d1 'dmesg -c >/dev/null' || lab_fail "no guest"
@@ -100,7 +102,16 @@ evil_load_over() { # healthy|broken
 
 # How often a reason is given, and how much is said altogether.
 evil_report() { # REGEX, or nothing: then no word about a broken device
-	local lines=$EVIL_MESSAGES count
+	local lines count
+
+	# The kernel's own word for a grant that is kept, for one page each time.
+	lines=$(grep -v 'grant_table: WARNING: g.e. .* still in use' \
+		<<<"$EVIL_MESSAGES")
+	count=$(($(wc -l <<<"$EVIL_MESSAGES") - $(wc -l <<<"$lines")))
+	[ "$count" -le 8 ] || {
+		no "$count grants that are said to be in use"
+		return
+	}
 
 	if grep -E "$LAB_SPLAT" <<<"$lines"; then
 		no "a splat: $(grep -E -m 1 "$LAB_SPLAT" <<<"$lines")"
