@@ -6,7 +6,7 @@
 . /lab/dom0/hostile.sh
 
 revision='does not speak protocol revision 1'
-number='a number from 64 to 65536 is expected'
+number='a number from 128 to 65536 is expected'
 
 evil_guest
 evil node-no-revisions refused 'reading .*/protocol-revisions'
