@@ -190,19 +190,32 @@ static const struct grant_dma_host dma_host = {
 	.fail = host_fail,
 };
 
+/* Drivers say a word to each change, so that they hear of one a second. */
+static void change_work(struct work_struct *work)
+{
+	struct xvf_device *xvf = container_of(to_delayed_work(work),
+					      struct xvf_device, change_work);
+	unsigned long flags;
+
+	WRITE_ONCE(xvf->next_change, jiffies + HZ);
+	spin_lock_irqsave(&xvf->lock, flags);
+	if (xvf->vdev && READ_ONCE(xvf->ready))
+		virtio_config_changed(xvf->vdev);
+	spin_unlock_irqrestore(&xvf->lock, flags);
+}
+
 static void host_event(void *priv, u32 status, u32 generation)
 {
 	struct xvf_device *xvf = priv;
-	unsigned long flags;
+	unsigned long next = READ_ONCE(xvf->next_change), now = jiffies;
 
 	if (status & VIRTIO_CONFIG_S_NEEDS_RESET) {
 		xvf_break(xvf, "the backend asks for a reset");
 		return;
 	}
-	spin_lock_irqsave(&xvf->lock, flags);
-	if (xvf->vdev && READ_ONCE(xvf->ready))
-		virtio_config_changed(xvf->vdev);
-	spin_unlock_irqrestore(&xvf->lock, flags);
+	/* One that is under way stands for this one, too. */
+	schedule_delayed_work(&xvf->change_work,
+			      time_before(now, next) ? next - now : 0);
 }
 
 static const struct xvf_channel_host channel_host = {
@@ -533,6 +546,7 @@ static void disconnect(struct xvf_device *xvf)
 			grant_dma_withdraw(gdma);
 	}
 	xvf_channel_quiet(&xvf->chan);
+	cancel_delayed_work_sync(&xvf->change_work);
 
 	/* The backend lets go of what it still has when it sees this. */
 	xenbus_switch_state(xdev, XenbusStateClosing);
@@ -676,6 +690,8 @@ static int xvf_probe(struct xenbus_device *xdev,
 	INIT_WORK(&xvf->state_work, state_work);
 	INIT_DELAYED_WORK(&xvf->break_work, break_work);
 	INIT_DELAYED_WORK(&xvf->give_up_work, give_up_work);
+	INIT_DELAYED_WORK(&xvf->change_work, change_work);
+	xvf->next_change = jiffies;
 
 	err = -ENOMEM;
 	xvf->wq = alloc_workqueue("xvf-%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,

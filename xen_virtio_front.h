@@ -112,6 +112,8 @@ struct xvf_vdev {
  * @break_work: fails what is in flight when the device is broken, again and
  *	again until nothing is
  * @give_up_work: breaks a device whose backend keeps us waiting when it closes
+ * @change_work: tells the driver that the config space has changed
+ * @next_change: when it may be told the next time, in jiffies
  * @connected: there is a control channel
  * @stale: the guest was restored: nothing of the connection exists any more
  * @backend_state: last state of the backend
@@ -141,6 +143,8 @@ struct xvf_device {
 	struct work_struct state_work;
 	struct delayed_work break_work;
 	struct delayed_work give_up_work;
+	struct delayed_work change_work;
+	unsigned long next_change;
 	bool connected;
 	bool stale;
 	enum xenbus_state backend_state;
