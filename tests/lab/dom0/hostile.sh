@@ -85,6 +85,14 @@ evil_load() {
 	EVIL_LOAD=$!
 }
 
+# For the log: what the readers wait for, and what they have said.
+evil_stuck() {
+	cat "$EVIL_LOG.load"
+	lab_domu_exec d1 "ps; for p in \$(pidof dd); do
+		cat /proc/\$p/stack; done; cat /sys/block/vd*/inflight
+		cat /sys/kernel/debug/xen-virtio/*/stats" || :
+}
+
 evil_load_over() { # healthy|broken
 	local failed want=2
 
@@ -93,6 +101,7 @@ evil_load_over() { # healthy|broken
 		lab_domu_exec d1 'touch /run/stop'
 	}
 	lab_wait_for "$EVIL_BOUND" _lab_pid_gone "$EVIL_LOAD" || {
+		evil_stuck
 		no "I/O hangs"
 		return
 	}
