@@ -29,6 +29,7 @@
 
 #define HOSTILE_WINDOWS		128
 #define HOSTILE_QUEUE_SIZE	256
+#define HOSTILE_MAX_QUEUE_SIZE	1024	/* that a frontend asks for */
 #define HOSTILE_CONFIG_SIZE	64
 #define HOSTILE_DISK_SIZE	(8U << 20)	/* bytes */
 #define HOSTILE_SEGMENTS	128
@@ -107,7 +108,7 @@ struct queue {
 	struct vring_packed_desc_event *event;
 	bool avail_wrap;
 	bool used_wrap;
-	uint16_t descs[HOSTILE_QUEUE_SIZE];
+	uint16_t descs[HOSTILE_MAX_QUEUE_SIZE];
 	struct xvio_inflight *record;
 	uint16_t avail_idx;
 	uint16_t used_idx;

@@ -57,7 +57,7 @@ void queue_start(struct hostile *h)
 {
 	struct queue *q = &h->queue;
 
-	if (q->size > HOSTILE_QUEUE_SIZE)
+	if (q->size > HOSTILE_MAX_QUEUE_SIZE)
 		return;
 	if (is_packed(h)) {
 		q->packed = window_ptr(h, q->addr[0],
