@@ -3,6 +3,7 @@
  * vqt_io.c - requests of vq_test: a pattern is written, and is read back
  */
 
+#include <linux/module.h>
 #include <linux/random.h>
 #include <linux/scatterlist.h>
 

@@ -5,7 +5,7 @@
 
 #include <linux/delay.h>
 #include <linux/kthread.h>
-#include <linux/moduleparam.h>
+#include <linux/module.h>
 #include <linux/random.h>
 #include <linux/virtio_config.h>
 

@@ -135,7 +135,8 @@ static void hostile(void **state)
 static void waver(struct xvb_stats *stats)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;) {
+	/* Until it is killed. */
+	for (;;) { /* NOLINT(bugprone-infinite-loop) */
 		xvb_stat_set(&stats->device.nr_queues, UINT64_MAX);
 		xvb_stat_set(&stats->device.nr_queues, 1);
 	}
