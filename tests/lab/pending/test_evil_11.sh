@@ -7,6 +7,7 @@
 
 broken='device is broken: the backend used a buffer that it did not have'
 
+EVIL_ARGS=,packed=1
 evil_guest
 evil packed-good good
 evil packed-id-range broken "$broken"
