@@ -67,7 +67,7 @@ fio_verify d1 "$DISK" --bs=1m --size=16m --ioengine=libaio --iodepth=8 \
 	--ioengine=libaio --iodepth=16 \
 	: --bs=512 --size=256k --ioengine=libaio --iodepth=16
 # Memory of all kinds: page cache, files, file systems.
-lab_domu_exec d1 "mke2fs -q -t ext4 $DISK && mkdir -p /mnt &&
+lab_domu_exec d1 "modprobe ext4; mke2fs -q -t ext4 $DISK && mkdir -p /mnt &&
 	mount $DISK /mnt && cp -r /bin /mnt && sync &&
 	echo 3 >/proc/sys/vm/drop_caches && diff -r /bin /mnt/bin &&
 	umount /mnt" || lab_fail "a file system"
