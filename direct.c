@@ -250,8 +250,11 @@ int grant_dma_direct_init(struct grant_dma *gdma, unsigned int max_pages)
 	direct->nr_refs = max(max_pages, MIN_ARENA_PAGES);
 	err = grant_dma_claim_refs(gdma->dev, MIN_ARENA_PAGES,
 				   &direct->nr_refs, &direct->first_ref);
-	if (err)
+	if (err) {
+		/* There is no arena, for those who look later. */
+		direct->nr_refs = 0;
 		return err;
+	}
 	if (direct->nr_refs < max_pages)
 		dev_notice(gdma->dev, "too few grant references: direct grants limited to %lu KiB at a time\n",
 			   direct->nr_refs * (XEN_PAGE_SIZE >> 10));

@@ -475,6 +475,9 @@ static void choose_mode(struct grant_dma *gdma,
 	case GRANT_DMA_AUTO:
 		gdma->direct_min = max_t(size_t, config->threshold,
 					 XEN_PAGE_SIZE);
+		if (gdma->direct_min > max_mapping(gdma))
+			dev_notice(gdma->dev, "no buffer will reach the threshold of %zu bytes: with this window the largest has %zu\n",
+				   gdma->direct_min, max_mapping(gdma));
 		break;
 	}
 }
