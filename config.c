@@ -328,8 +328,14 @@ static void xvf_set_status(struct virtio_device *vdev, u8 status)
 
 	xvf->written |= status;
 	/* Before the backend knows: its first event may be fast. */
-	if (status & VIRTIO_CONFIG_S_DRIVER_OK)
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
 		WRITE_ONCE(xvf->ready, true);
+		/* Pairs with test_and_set_bit() in xvf_break(). */
+		smp_mb();
+		/* What is broken already has nobody yet who fails its I/O. */
+		if (test_bit(0, &xvf->broken))
+			schedule_delayed_work(&xvf->break_work, 0);
+	}
 	write_status(xvf, status);
 }
 
