@@ -73,8 +73,12 @@ static irqreturn_t queue_interrupt(int irq, void *data)
 	unsigned int eoi = XEN_EOI_FLAG_SPURIOUS;
 
 	queue->interrupts++;
-	/* Before DRIVER_OK and after a reset no driver expects to be called. */
-	if (READ_ONCE(queue->xvf->ready) && !virtqueue_is_broken(vq)) {
+	/*
+	 * Before DRIVER_OK and after a reset no driver expects to be called.  On
+	 * a broken device fail.c calls it, and nobody else at the same time.
+	 */
+	if (READ_ONCE(queue->xvf->ready) &&
+	    !test_bit(0, &queue->xvf->broken) && !virtqueue_is_broken(vq)) {
 		if (queue_progress(queue))
 			eoi = 0;
 		/* Something there: the only sign in a packed ring at first. */
