@@ -100,7 +100,8 @@ static void give_up_work(struct work_struct *work)
 
 	xvf_break(xvf, "the backend does not finish what is in flight");
 	/* It may have been broken before the last buffer was added. */
-	mod_delayed_work(system_wq, &xvf->break_work, 0);
+	cancel_delayed_work(&xvf->break_work);
+	schedule_delayed_work(&xvf->break_work, 0);
 }
 
 void xvf_break(struct xvf_device *xvf, const char *why)
@@ -654,7 +655,7 @@ static void xvf_otherend_changed(struct xenbus_device *xdev,
 		schedule_delayed_work(&xvf->give_up_work,
 				      close_seconds() * HZ);
 	WRITE_ONCE(xvf->backend_state, state);
-	queue_work(xvf->wq, &xvf->state_work);
+	queue_work(xvf->state_wq, &xvf->state_work);
 }
 
 static bool is_ours(struct xenbus_device *xdev)
@@ -698,16 +699,22 @@ static int xvf_probe(struct xenbus_device *xdev,
 				  dev_name(&xdev->dev));
 	if (!xvf->wq)
 		goto err_free;
+	xvf->state_wq = alloc_workqueue("xvf-state-%s", WQ_UNBOUND, 0,
+					dev_name(&xdev->dev));
+	if (!xvf->state_wq)
+		goto err_destroy_wq;
 	dev_set_drvdata(&xdev->dev, xvf);
 
 	/* After a module was reloaded the node still says Closed. */
 	err = xenbus_switch_state(xdev, XenbusStateInitialising);
 	if (err)
-		goto err_destroy_wq;
+		goto err_destroy_state_wq;
 	return 0;
 
-err_destroy_wq:
+err_destroy_state_wq:
 	dev_set_drvdata(&xdev->dev, NULL);
+	destroy_workqueue(xvf->state_wq);
+err_destroy_wq:
 	destroy_workqueue(xvf->wq);
 err_free:
 	kfree(xvf);
@@ -734,6 +741,7 @@ static void xvf_remove(struct xenbus_device *xdev)
 		xenbus_switch_state(xdev, XenbusStateClosed);
 	}
 	cancel_delayed_work_sync(&xvf->break_work);
+	destroy_workqueue(xvf->state_wq);
 	destroy_workqueue(xvf->wq);
 	dev_set_drvdata(&xdev->dev, NULL);
 	kfree(xvf);
@@ -748,7 +756,7 @@ static int xvf_resume(struct xenbus_device *xdev)
 		return 0;
 	xvf_break(xvf, "the guest was saved and restored, which is not supported yet");
 	xvf->stale = true;
-	queue_work(xvf->wq, &xvf->state_work);
+	queue_work(xvf->state_wq, &xvf->state_work);
 	return 0;
 }
 

@@ -107,7 +107,8 @@ struct xvf_vdev {
  * @xdev: the xenbus device
  * @gdma: its DMA layer, while connected
  * @chan: its control channel, while connected
- * @wq: for @state_work and for growing the window
+ * @wq: for growing and shrinking the window, of which reclaim may have need
+ * @state_wq: for @state_work, where drivers flush works of their own
  * @state_work: does what a new state of the backend asks for
  * @break_work: fails what is in flight when the device is broken, again and
  *	again until nothing is
@@ -140,6 +141,7 @@ struct xvf_device {
 	struct grant_dma *gdma;
 	struct xvf_channel chan;
 	struct workqueue_struct *wq;
+	struct workqueue_struct *state_wq;
 	struct work_struct state_work;
 	struct delayed_work break_work;
 	struct delayed_work give_up_work;
