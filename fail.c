@@ -26,6 +26,7 @@ struct fail_state {
 	unsigned int num;
 	struct vring_avail *avail;	/* of a split ring */
 	unsigned int misses;	/* that are left in this round */
+	unsigned int done;	/* completed in this round */
 };
 
 /* Let the driver take what is used; false if it found that to be nonsense. */
@@ -89,17 +90,23 @@ static unsigned int recent_head(const struct fail_state *f, unsigned int back)
 	return le16_to_cpu((__force __le16)READ_ONCE(f->avail->ring[at % f->num]));
 }
 
-/* Which heads are in flight, as far as ring and in-flight record tell. */
+/*
+ * Which heads are in flight, as far as ring and in-flight record tell.  The
+ * record is believed once: when its heads are completed, the driver may have
+ * them in flight again, and those the ring tells.
+ */
 static void find_heads(struct fail_state *f, unsigned long *heads)
 {
-	const struct xvio_inflight *record = f->queue->inflight;
+	struct xvio_inflight *record = f->queue->inflight;
 	unsigned int i, known, head, todo;
 
 	todo = min_t(unsigned int,
 		     (u16)(avail_idx(f) - next_used(f->queue->vq)), f->num);
-	for (i = 0; record && i < f->num; i++)
+	for (i = 0; record && i < f->num; i++) {
 		if (READ_ONCE(record->desc[i].inflight) == 1)
 			__set_bit(i, heads);
+		WRITE_ONCE(record->desc[i].inflight, 0);
+	}
 
 	/* The rest is what the backend had not taken yet: the last entries. */
 	known = bitmap_weight(heads, f->num);
@@ -179,11 +186,14 @@ static void hide_used(struct fail_state *f)
 /* Which ids are in flight, as far as ring and in-flight record tell. */
 static void find_ids(struct fail_state *f, unsigned long *ids)
 {
-	const struct xvio_inflight_packed *record = f->queue->inflight;
+	struct xvio_inflight_packed *record = f->queue->inflight;
 	unsigned int i, last, id, known = 0;
+	u8 mark;
 
 	for (i = 0; record && i < f->num; i++) {
-		if (READ_ONCE(record->desc[i].inflight) != 1)
+		mark = READ_ONCE(record->desc[i].inflight);
+		WRITE_ONCE(record->desc[i].inflight, 0);
+		if (mark != 1)
 			continue;
 		last = le16_to_cpu(READ_ONCE(record->desc[i].last));
 		if (last >= f->num)
@@ -207,15 +217,14 @@ static void find_ids(struct fail_state *f, unsigned long *ids)
  * Both.
  */
 
-/* Complete the chain that @head stands for, if there is one. */
-static void fail_head(struct fail_state *f, unsigned int head)
+/* Complete the chain that @head stands for; false if there is none. */
+static bool fail_head(struct fail_state *f, unsigned int head)
 {
 	if (f->queue->packed)
 		use_id(f, head);
 	else
 		use_head(f, head);
-	if (!run_callback(f->queue->vq))
-		f->misses--;
+	return run_callback(f->queue->vq);
 }
 
 static unsigned int recent(const struct fail_state *f, unsigned int back)
@@ -249,8 +258,15 @@ static bool over(const struct fail_state *f)
 
 static void fail_untried(struct fail_state *f, unsigned int head)
 {
-	if (head < f->num && !__test_and_set_bit(head, f->queue->tried))
-		fail_head(f, head);
+	if (head >= f->num || test_bit(head, f->queue->tried))
+		return;
+	if (fail_head(f, head)) {
+		/* The driver may have it in flight again at once. */
+		f->done++;
+	} else {
+		__set_bit(head, f->queue->tried);
+		f->misses--;
+	}
 }
 
 /*
@@ -305,11 +321,15 @@ static void fail_queue(struct xvf_queue *queue)
 	find_inflight(&f, heads);
 	fail_heads(&f, heads);
 	/* A backend that lied about it: then every head, known or not. */
-	fail_heads(&f, NULL);
+	if (!f.done)
+		fail_heads(&f, NULL);
 	take_back(&f);
 
-	if (f.misses) {
-		/* None is left, or each was tried while the backend wrote, too. */
+	/*
+	 * What the driver has added meanwhile is for the next round; or none is
+	 * left; or each was tried while the backend wrote, too.
+	 */
+	if (f.done || f.misses) {
 		bitmap_zero(queue->tried, XVF_MAX_QUEUE_SIZE);
 		queue->pause = 0;
 		return;
