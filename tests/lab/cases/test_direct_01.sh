@@ -3,9 +3,7 @@
 # The backend takes direct grants by copy and by map, many in one call, and lets
 # go of them: everything verifies, nothing is quarantined, no grant is left
 # (R1, T10).
-# lab: suites=bookworm,trixie guests=pv
-# lab: suites=bookworm guests=pvh
-# lab: timeout=900
+# lab: suites=bookworm,trixie guests=pv timeout=900
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The backend can write to the used ring, and to nothing else of a split ring,
 # as Xen sees it, also after the queues were made again; the grants go with them.
-# lab: suites=bookworm,trixie guests=pv,pvh
+# lab: suites=bookworm,trixie guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

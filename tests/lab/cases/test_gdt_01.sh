@@ -3,8 +3,7 @@
 # The DMA layer alone, window mode: every size at every offset class in every
 # direction, sync of ranges, lists, nonsense, exhaustion, holes, all CPUs and
 # interrupts at once; then through a disk's requests (T14, T16, T18, R9).
-# lab: suites=bookworm,trixie guests=pv,pvh timeout=600
-# lab: suites=bookworm guests=pv,pvh guest-suites=sid timeout=600
+# lab: suites=bookworm,trixie guests=pv timeout=600
 # lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh

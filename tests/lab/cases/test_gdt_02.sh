@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # A scan of every page that dom0 can map finds the canary of mapped buffers, and
 # none of what lies beside them, was freed, or was never mapped (T14).
-# lab: suites=bookworm guests=pv,pvh
+# lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 # shellcheck source=tests/lab/dom0/gdt.sh

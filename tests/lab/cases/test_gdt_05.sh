@@ -2,8 +2,7 @@
 # shellcheck shell=bash
 # The same tests of the DMA layer in modes direct and auto and for a backend that
 # is not trusted: whole pages only are granted, and only there (T14, T16, T18).
-# lab: suites=bookworm guests=pv,pvh timeout=900
-# lab: suites=trixie guests=pv guest-suites=sid timeout=900
+# lab: suites=bookworm guests=pv timeout=900
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 # shellcheck source=tests/lab/dom0/gdt.sh
