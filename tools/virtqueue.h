@@ -103,7 +103,7 @@ struct xvb_chain {
 
 /**
  * struct xvb_vq_packed_chain - a chain of a packed ring that was taken
- * @num: descriptors of the ring that it has
+ * @num: descriptors of the ring that it has; 0 once it is published as used
  * @entry: its first entry in the in-flight record
  * @last: its last one
  */

@@ -198,7 +198,8 @@ static int packed_check_id(struct xvb_vq *vq, uint16_t id)
 	if (unlikely(id >= vq->size))
 		return xvb_vq_break(vq, "buffer id %u in a queue of %u entries",
 				    id, vq->size);
-	if (unlikely(vq_taken(vq, id)))
+	/* Also when it is with the batch: its entries are still to be freed. */
+	if (unlikely(vq->pk.chains[id].num))
 		return xvb_vq_break(vq, "buffer id %u is in flight already",
 				    id);
 	return 0;
@@ -372,6 +373,7 @@ static bool packed_need_notify(struct xvb_vq *vq)
  */
 bool xvb_vq_packed_flush(struct xvb_vq *vq)
 {
+	unsigned int i;
 	bool notify;
 
 	if (!vq->started || !vq->pk.batch_nr)
@@ -383,6 +385,8 @@ bool xvb_vq_packed_flush(struct xvb_vq *vq)
 			 htole16(vq->pk.first_flags), __ATOMIC_RELEASE);
 	if (vq->pk.rec)
 		record_done(vq);
+	for (i = 0; i < vq->pk.batch_nr; i++)
+		vq->pk.chains[vq->batch[i]].num = 0;
 	vq->pk.descs -= vq->pk.batch_descs;
 	vq->pk.batch_descs = 0;
 	vq->pk.batch_nr = 0;

@@ -118,6 +118,23 @@ static void t21_id_twice(void **state)
 	stop(&f);
 }
 
+/* The used descriptor is written, and says nothing before the flush. */
+static void t21_id_before_flush(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, SIZE, 0);
+	pring_raw(&f.r, BUF, 4, 0, 1);
+	assert_int_equal(xvb_vq_pop(&f.vq, &f.chain), 1);
+	xvb_vq_push(&f.vq, 1, 0);
+	pring_raw(&f.r, BUF, 4, 0, 1);
+	assert_int_equal(xvb_vq_pop(&f.vq, &f.chain), -EPROTO);
+	assert_non_null(strstr(xvb_vq_broken(&f.vq), "in flight already"));
+	assert_true(xvb_vq_flush(&f.vq));
+	stop(&f);
+}
+
 /* A chain that never ends, round the whole ring and from any place. */
 static void t20_endless_chain(void **state)
 {
@@ -174,10 +191,10 @@ static void t21_more_than_the_ring(void **state)
 	for (give_back = 0; give_back < 2; give_back++) {
 		start(&f, SIZE, 0);
 		for (i = 0; i < SIZE; i++) {
-			pring_raw(&f.r, BUF, 4, 0, give_back ? 0 : i);
+			pring_raw(&f.r, BUF, 4, 0, i);
 			assert_int_equal(xvb_vq_pop(&f.vq, &f.chain), 1);
 			if (give_back)
-				xvb_vq_push(&f.vq, 0, 0);
+				xvb_vq_push(&f.vq, i, 0);
 		}
 		pring_raw(&f.r, BUF, 4, 0, 0);
 		assert_true(xvb_vq_pending(&f.vq));
@@ -540,6 +557,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t20_id_out_of_range),
 		cmocka_unit_test(t21_id_twice),
+		cmocka_unit_test(t21_id_before_flush),
 		cmocka_unit_test(t20_endless_chain),
 		cmocka_unit_test(t20_chain_into_nothing),
 		cmocka_unit_test(t21_more_than_the_ring),
