@@ -294,6 +294,9 @@ static void loop(int sigfd, int kmsg)
 		{ .fd = kmsg, .events = POLLIN },
 	};
 
+	/* Answers wait for the kernel log, and then nothing else may happen. */
+	int logging = 0;
+
 	for (;;) {
 		for (int i = 0; i < 2 * JOBS; i++) {
 			const struct job *job = &jobs[i / 2];
@@ -302,16 +305,17 @@ static void loop(int sigfd, int kmsg)
 			p[3 + i].events = POLLIN;
 			p[3 + i].revents = 0;
 		}
-		if (poll(p, 3 + 2 * JOBS, -1) < 0)
+		if (poll(p, 3 + 2 * JOBS, logging ? 0 : -1) < 0)
 			continue;
-		if (p[2].revents)
+		logging = p[2].revents;
+		if (logging)
 			read_kmsg(kmsg);
 		if (p[1].revents)
 			reap(sigfd);
 		for (int i = 0; i < 2 * JOBS; i++)
 			if (p[3 + i].revents && jobs[i / 2].used)
 				job_output(&jobs[i / 2], i % 2);
-		if (!p[2].revents)
+		if (!logging)
 			jobs_finish();
 		if (p[0].revents)
 			read_console();

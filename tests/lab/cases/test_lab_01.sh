@@ -17,6 +17,16 @@ lab_domu_exec d1 'head -c 1M /dev/urandom | tee /tmp/r' >/tmp/r
 [ "$(sha256sum </tmp/r)" = "$(lab_domu_exec d1 'sha256sum </tmp/r')" ] ||
 	lab_fail "binary output was damaged"
 
+# The agent gets the processor when both have happened.
+lab_log "an answer together with a message of the kernel"
+for i in $(seq 5); do
+	status=0
+	LAB_CASE_TIMEOUT=20 lab_domu_exec d1 "renice -n 19 -p 1
+		renice -n -20 -p \$\$; echo '<6>lab: $i' >/dev/kmsg; exit 3" \
+		>/dev/null || status=$?
+	[ "$status" = 3 ] || lab_fail "answer $i was lost: $status"
+done
+
 lab_log "xen-blkfront on a file"
 truncate -s 64M /tmp/disk
 lab_domu_exec d1 modprobe xen-blkfront
