@@ -182,7 +182,7 @@ static int add_chunk(struct grant_dma *gdma, unsigned int index)
 
 	/* From here on the data path may see it. */
 	chunk->used = true;
-	WRITE_ONCE(gdma->lowest, index);
+	smp_store_release(&gdma->lowest, index);
 	grant_dma_window_give(gdma, index);
 	return 0;
 }
@@ -248,7 +248,7 @@ static bool remove_lowest(struct grant_dma *gdma)
 		goto err_give;
 	}
 	err = gdma->host->window_remove(gdma->priv, chunk_ref(gdma, index),
-					GRANT_DMA_CHUNK_PAGES);
+					GRANT_DMA_CHUNK_PAGES, false);
 	if (err)
 		goto err_give;
 	WRITE_ONCE(gdma->lowest, index + 1);
@@ -263,8 +263,8 @@ err_give:
 }
 
 /*
- * To unmap, the backend waits for what is in flight, and we for it, which breaks
- * the device when it takes too long.  So do not begin when requests are stuck.
+ * To unmap, the backend waits for what is in flight for a moment, in which it takes
+ * no new requests.  So do not begin when requests are stuck.
  */
 static bool is_moving(struct grant_dma *gdma)
 {
@@ -307,7 +307,7 @@ void grant_dma_withdraw(struct grant_dma *gdma)
 	window_stop(gdma);
 	for (i = gdma->lowest; i < gdma->max_chunks; i++)
 		if (gdma->host->window_remove(gdma->priv, chunk_ref(gdma, i),
-					      GRANT_DMA_CHUNK_PAGES))
+					      GRANT_DMA_CHUNK_PAGES, false))
 			break;
 }
 

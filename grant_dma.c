@@ -108,7 +108,8 @@ static __always_inline dma_addr_t map_phys(struct device *dev, phys_addr_t phys,
 
 	if (unlikely(dir == DMA_NONE || attrs & DMA_ATTR_MMIO))
 		return refuse_map(gdma, size, dir);
-	if (size >= gdma->direct_min) {
+	/* Who skips the sync does not show what is in the buffer yet. */
+	if (size >= gdma->direct_min && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
 		addr = grant_dma_direct_map(gdma, phys, size,
 					    dir == DMA_TO_DEVICE);
 		if (addr != DMA_MAPPING_ERROR)
@@ -158,7 +159,9 @@ static bool in_window(const struct grant_dma *gdma, unsigned long off)
 {
 	unsigned long chunk = off >> GRANT_DMA_CHUNK_SHIFT;
 
-	return chunk < gdma->max_chunks && chunk >= READ_ONCE(gdma->lowest);
+	/* Pairs with add_chunk(): the slots of the chunk are there, too. */
+	return chunk < gdma->max_chunks &&
+	       chunk >= smp_load_acquire(&gdma->lowest);
 }
 
 /* The slot of a mapped range, checked, and the range's offset in the slot. */

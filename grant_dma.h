@@ -82,7 +82,9 @@ struct grant_dma_config {
  *	references from @first_ref on, read-only or not; returns 0 once it has
  *	mapped them, or -errno, and then the backend has no use for them.  May
  *	sleep.
- * @window_remove: the reverse; returns 0 once the backend has unmapped them.
+ * @window_remove: the reverse; returns 0 once the backend has unmapped them,
+ *	-EBUSY if that would have to wait for I/O that does not end, and with
+ *	@patient only after that was tried for as long as a removal may take.
  *	May sleep.
  * @fail: the device must not go on, @why says why.  Any context.
  */
@@ -90,7 +92,7 @@ struct grant_dma_host {
 	int (*window_add)(void *priv, grant_ref_t first_ref,
 			  unsigned int nr_pages, bool readonly);
 	int (*window_remove)(void *priv, grant_ref_t first_ref,
-			     unsigned int nr_pages);
+			     unsigned int nr_pages, bool patient);
 	void (*fail)(void *priv, const char *why);
 };
 

@@ -129,7 +129,7 @@ static int ring_add(struct grant_dma *gdma, const struct grant_dma_ring *ring)
 
 err_remove:
 	gdma->host->window_remove(gdma->priv, ring->first_ref,
-				  ring->nr_readonly);
+				  ring->nr_readonly, true);
 err_report:
 	dev_err(gdma->dev, "showing the %s pages of a ring to the backend: %d\n",
 		what, err);
@@ -142,11 +142,11 @@ static int ring_remove(struct grant_dma *gdma,
 	int err, err_used;
 
 	err = gdma->host->window_remove(gdma->priv, ring->first_ref,
-					ring->nr_readonly);
+					ring->nr_readonly, true);
 	err_used = gdma->host->window_remove(gdma->priv, ring->first_ref +
 					     ring->nr_readonly,
 					     ring->nr_pages -
-					     ring->nr_readonly);
+					     ring->nr_readonly, true);
 	return err ?: err_used;
 }
 

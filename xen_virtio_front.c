@@ -19,6 +19,7 @@
  * docs/protocol.md, section 3.
  */
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
@@ -154,6 +155,11 @@ int xvf_bus_request(struct xvf_device *xvf, u8 id, const void *req,
 	}
 }
 
+static unsigned long close_seconds(void)
+{
+	return max(close_timeout, 1U);
+}
+
 static int window_request(void *priv, u8 id, grant_ref_t first_ref,
 			  unsigned int nr_pages, u32 flags)
 {
@@ -174,10 +180,19 @@ static int host_window_add(void *priv, grant_ref_t first_ref,
 }
 
 static int host_window_remove(void *priv, grant_ref_t first_ref,
-			      unsigned int nr_pages)
+			      unsigned int nr_pages, bool patient)
 {
-	return window_request(priv, XVIO_BUS_WINDOW_REMOVE, first_ref,
-			      nr_pages, 0);
+	unsigned long deadline = jiffies + close_seconds() * HZ;
+	int err;
+
+	for (;;) {
+		err = window_request(priv, XVIO_BUS_WINDOW_REMOVE, first_ref,
+				     nr_pages, 0);
+		if (err != -EBUSY || !patient || time_after(jiffies, deadline))
+			return err;
+		/* The backend has waited already, for I/O of other queues. */
+		msleep(100);
+	}
 }
 
 static void host_fail(void *priv, const char *why)
@@ -350,11 +365,6 @@ static int publish_nodes(struct xvf_device *xvf)
 	if (err)
 		xenbus_dev_fatal(xvf->xdev, err, "writing the frontend's nodes");
 	return err;
-}
-
-static unsigned long close_seconds(void)
-{
-	return max(close_timeout, 1U);
 }
 
 /* The backend is in InitWait: offer it a ring. */

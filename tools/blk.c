@@ -596,18 +596,28 @@ static unsigned int blk_queue_fds(struct xvb_queue *q, int *fds)
 	return 1;
 }
 
-static void blk_queue_drain(struct xvb_queue *q)
+static void blk_finish(struct blk_queue *bq, bool wait)
 {
-	struct blk_queue *bq = q->priv;
 	const struct xvb_fio_ops *fio = bq->blk->fio;
 
-	while (q->vq.inuse) {
-		blk_retry(bq);
-		blk_fetch(bq);
-		fio->submit(bq->fio);
-		fio->reap(bq->fio, true);
-		blk_settle(bq);
-	}
+	blk_retry(bq);
+	blk_fetch(bq);
+	fio->submit(bq->fio);
+	fio->reap(bq->fio, wait);
+	blk_settle(bq);
+}
+
+static void blk_queue_drain(struct xvb_queue *q)
+{
+	while (q->vq.inuse)
+		blk_finish(q->priv, true);
+}
+
+static bool blk_queue_settle(struct xvb_queue *q)
+{
+	if (q->vq.inuse)
+		blk_finish(q->priv, false);
+	return !q->vq.inuse;
 }
 
 static int blk_open_direct(struct blk_queue *bq, struct xvb_queue *q)
@@ -893,5 +903,6 @@ const struct xvb_device_ops xvb_blk_ops = {
 	.queue_run = blk_queue_run,
 	.queue_fds = blk_queue_fds,
 	.queue_drain = blk_queue_drain,
+	.queue_settle = blk_queue_settle,
 	.queue_stop = blk_queue_stop,
 };

@@ -287,6 +287,18 @@ void xvb_queue_drain(struct xvb_queue *q)
 	queue_check_broken(q);
 }
 
+bool xvb_queue_settle(struct xvb_queue *q)
+{
+	bool settled;
+
+	if (!q->vq.started || !q->dev->ops->queue_settle)
+		return true;
+	settled = q->dev->ops->queue_settle(q);
+	xvb_queue_flush(q);
+	queue_check_broken(q);
+	return settled;
+}
+
 void xvb_queue_stop(struct xvb_queue *q)
 {
 	if (!q->vq.started)

@@ -164,6 +164,8 @@ struct xvb_host_ops {
  * @queue_fds: see xvb_queue_fds(); NULL when there are none
  * @queue_drain: finish everything that was taken from the ring and take
  *               nothing more; not flushed by the device but by the caller
+ * @queue_settle: see xvb_queue_settle(); not flushed by the device either;
+ *                NULL when nothing is ever in flight after queue_run
  * @queue_stop: undo queue_start
  */
 struct xvb_device_ops {
@@ -182,6 +184,7 @@ struct xvb_device_ops {
 	int (*queue_run)(struct xvb_queue *q);
 	unsigned int (*queue_fds)(struct xvb_queue *q, int *fds);
 	void (*queue_drain)(struct xvb_queue *q);
+	bool (*queue_settle)(struct xvb_queue *q);
 	void (*queue_stop)(struct xvb_queue *q);
 };
 
@@ -381,6 +384,19 @@ unsigned int xvb_queue_fds(struct xvb_queue *q, int *fds);
  * Context: queue's thread.
  */
 void xvb_queue_drain(struct xvb_queue *q);
+
+/**
+ * xvb_queue_settle() - a drain that does not wait
+ * @q: started queue
+ *
+ * Takes nothing, and publishes and notifies what has completed.  When that is
+ * not all, the descriptors of xvb_queue_fds() tell when to call it again;
+ * xvb_queue_run() or xvb_queue_drain() may be called instead.
+ *
+ * Context: queue's thread.
+ * Return: whether nothing is in flight any more, as after xvb_queue_drain().
+ */
+bool xvb_queue_settle(struct xvb_queue *q);
 
 /**
  * xvb_queue_stop() - let go of rings and buffers

@@ -30,7 +30,8 @@
 
 #include "qthread.h"
 
-enum command { CMD_PARK, CMD_RUN, CMD_EXIT };
+/* CMD_PAUSE is a CMD_PARK that may be taken back, and so does not block. */
+enum command { CMD_PARK, CMD_PAUSE, CMD_RUN, CMD_EXIT };
 
 /* What an epoll event is of; device descriptors need no more. */
 enum source { SOURCE_DEVICE, SOURCE_CHANNEL, SOURCE_COMMAND };
@@ -108,13 +109,16 @@ static void take_events(struct xvb_qthread *t, bool wait)
 	}
 }
 
-static void serve(struct xvb_qthread *t)
+static enum command commanded(struct xvb_qthread *t)
+{
+	return atomic_load_explicit(&t->command, memory_order_acquire);
+}
+
+static void run(struct xvb_qthread *t)
 {
 	int ret;
 
-	add_device_fds(t);
-	while (atomic_load_explicit(&t->command, memory_order_acquire) ==
-	       CMD_RUN) {
+	while (commanded(t) == CMD_RUN) {
 		ret = xvb_queue_run(t->q);
 		/* A broken queue stays masked: its kicks mean nothing. */
 		if (!ret && t->masked) {
@@ -123,8 +127,38 @@ static void serve(struct xvb_qthread *t)
 		}
 		take_events(t, ret != 1);
 	}
-	xvb_queue_drain(t->q);
+}
+
+/* Returns whether the queue is at rest. */
+static bool pause_queue(struct xvb_qthread *t)
+{
+	while (commanded(t) == CMD_PAUSE) {
+		if (xvb_queue_settle(t->q))
+			return true;
+		take_events(t, true);
+	}
+	return false;
+}
+
+static void serve(struct xvb_qthread *t)
+{
+	bool rests;
+
+	add_device_fds(t);
+	do {
+		run(t);
+		rests = pause_queue(t);
+	} while (!rests && commanded(t) == CMD_RUN);
+	if (!rests)
+		xvb_queue_drain(t->q);
 	remove_device_fds(t);
+}
+
+static bool is_resting(struct xvb_qthread *t)
+{
+	enum command cmd = commanded(t);
+
+	return cmd == CMD_PARK || cmd == CMD_PAUSE;
 }
 
 static void *thread_main(void *arg)
@@ -133,7 +167,7 @@ static void *thread_main(void *arg)
 
 	pthread_mutex_lock(&t->lock);
 	for (;;) {
-		while (atomic_load(&t->command) == CMD_PARK) {
+		while (is_resting(t)) {
 			t->parked = true;
 			pthread_cond_broadcast(&t->cond);
 			pthread_cond_wait(&t->cond, &t->lock);
@@ -195,6 +229,7 @@ int xvb_qthread_create(struct xvb_queue *q, struct xvb_evtchn *ec,
 		       struct xvb_qthread **out)
 {
 	struct xvb_qthread *t = calloc(1, sizeof(*t));
+	pthread_condattr_t attr;
 	char name[16];
 	int err;
 
@@ -204,7 +239,10 @@ int xvb_qthread_create(struct xvb_queue *q, struct xvb_evtchn *ec,
 	t->ec = ec;
 	atomic_init(&t->command, CMD_PARK);
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_cond_init(&t->cond, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&t->cond, &attr);
+	pthread_condattr_destroy(&attr);
 	err = open_fds(t);
 	if (err)
 		goto err_free;
@@ -249,10 +287,35 @@ void xvb_qthread_park(struct xvb_qthread *t)
 	command(t, CMD_PARK);
 }
 
-void xvb_qthread_wait(struct xvb_qthread *t)
+void xvb_qthread_pause(struct xvb_qthread *t)
 {
+	command(t, CMD_PAUSE);
+}
+
+void xvb_qthread_deadline(struct timespec *deadline, unsigned int ms)
+{
+	clock_gettime(CLOCK_MONOTONIC, deadline);
+	deadline->tv_sec += ms / 1000;
+	deadline->tv_nsec += ms % 1000 * 1000000L;
+	if (deadline->tv_nsec >= 1000000000L) {
+		deadline->tv_sec++;
+		deadline->tv_nsec -= 1000000000L;
+	}
+}
+
+int xvb_qthread_wait(struct xvb_qthread *t, const struct timespec *deadline)
+{
+	int err = 0;
+
 	pthread_mutex_lock(&t->lock);
-	while (!t->parked)
-		pthread_cond_wait(&t->cond, &t->lock);
+	while (!t->parked && !err) {
+		if (deadline)
+			err = pthread_cond_timedwait(&t->cond, &t->lock,
+						     deadline);
+		else
+			pthread_cond_wait(&t->cond, &t->lock);
+	}
+	err = t->parked ? 0 : -EBUSY;
 	pthread_mutex_unlock(&t->lock);
+	return err;
 }

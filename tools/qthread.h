@@ -11,6 +11,8 @@
 #ifndef XVB_QTHREAD_H
 #define XVB_QTHREAD_H
 
+#include <time.h>
+
 #include "device.h"
 #include "evtchn.h"
 #include "log.h"
@@ -50,12 +52,31 @@ void xvb_qthread_run(struct xvb_qthread *t);
 void xvb_qthread_park(struct xvb_qthread *t);
 
 /**
+ * xvb_qthread_pause() - as xvb_qthread_park(), but it may be taken back
+ * @t:		the thread
+ *
+ * While something is in flight, xvb_qthread_run() makes it go on at once.
+ */
+void xvb_qthread_pause(struct xvb_qthread *t);
+
+/**
+ * xvb_qthread_deadline() - when some time will have passed
+ * @deadline:	set to that time, for xvb_qthread_wait()
+ * @ms:		milliseconds from now on
+ */
+void xvb_qthread_deadline(struct timespec *deadline, unsigned int ms);
+
+/**
  * xvb_qthread_wait() - wait until it is parked
- * @t:		the thread, asked by xvb_qthread_park() before
+ * @t:		the thread, asked by xvb_qthread_park() or
+ *		xvb_qthread_pause() before
+ * @deadline:	do not wait longer; NULL: as long as it takes
  *
  * Afterwards it touches neither queue nor event channel until
- * xvb_qthread_run().
+ * xvb_qthread_run(), which may also be called when a pause is not in time.
+ *
+ * Return: 0, or -EBUSY when it was not parked in time.
  */
-void xvb_qthread_wait(struct xvb_qthread *t);
+int xvb_qthread_wait(struct xvb_qthread *t, const struct timespec *deadline);
 
 #endif /* XVB_QTHREAD_H */

@@ -19,6 +19,7 @@
 
 #define BATCH		32
 #define VENDOR_XEN	0x5853	/* Xen's PCI vendor id: there is no other */
+#define WINDOW_REMOVE_MS 2000	/* docs/protocol.md, section 7 */
 #define FEATURE_BLOCKS	2	/* of 32 bits, that exist */
 
 #define STATUS_DRIVER_BITS \
@@ -86,16 +87,24 @@ static void run_mask(struct xvb_transport *t, uint64_t mask)
 	}
 }
 
-static void park_mask(struct xvb_transport *t, uint64_t mask)
+/* Returns 0, or -EBUSY after @ms milliseconds; see the operation. */
+static int try_park_mask(struct xvb_transport *t, uint64_t mask, int ms)
 {
 	unsigned int i;
 
 	if (!mask)
-		return;
-	t->ops->park(t->ctx, mask);
+		return 0;
+	if (t->ops->park(t->ctx, mask, ms))
+		return -EBUSY;
 	for (i = 0; i < t->dev->nr_queues; i++)
 		if (mask & queue_bit(i))
 			t->queues[i].running = false;
+	return 0;
+}
+
+static void park_mask(struct xvb_transport *t, uint64_t mask)
+{
+	try_park_mask(t, mask, -1);
 }
 
 static void stop_queue(struct xvb_transport *t, unsigned int queue)
@@ -408,8 +417,13 @@ static int window_remove(struct xvb_transport *t, const struct call *c)
 
 	if (req->flags || req->reserved)
 		return -EINVAL;
-	/* Nothing may be in flight in memory that is unmapped. */
-	park_mask(t, mask);
+	/*
+	 * Nothing may be in flight in memory that is unmapped.  A device that
+	 * has stopped answering must not make us deaf as well.
+	 */
+	err = try_park_mask(t, mask, WINDOW_REMOVE_MS);
+	if (err)
+		return err;
 	err = xvb_memory_remove(t->mem, le32toh(req->first_ref),
 				le32toh(req->nr_pages));
 	run_mask(t, mask);

@@ -31,7 +31,10 @@
  * @run:	let the thread of a started queue work, and look at its ring
  *		at once; harmless when it does
  * @park:	let the threads of the queues in @mask drain and wait; returns
- *		when they do; harmless for those that do already
+ *		0 when they do, or -EBUSY when they do not after @ms
+ *		milliseconds: then they go on as if nothing had been.
+ *		Negative: however long it takes.  Harmless for those that
+ *		wait already
  * @wake:	make the control thread call xvb_transport_process(); any
  *		thread
  */
@@ -39,7 +42,7 @@ struct xvb_transport_ops {
 	int (*bind)(void *ctx, unsigned int queue, uint32_t port);
 	void (*unbind)(void *ctx, unsigned int queue);
 	void (*run)(void *ctx, unsigned int queue);
-	void (*park)(void *ctx, uint64_t mask);
+	int (*park)(void *ctx, uint64_t mask, int ms);
 	void (*wake)(void *ctx);
 };
 

@@ -91,17 +91,31 @@ static void worker_run(void *ctx, unsigned int queue)
 	xvb_qthread_run(w->threads[queue]);
 }
 
-static void worker_park(void *ctx, uint64_t mask)
+static int worker_park(void *ctx, uint64_t mask, int ms)
 {
+	struct timespec deadline;
 	struct worker *w = ctx;
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < w->dev->nr_queues; i++)
-		if (mask & (UINT64_C(1) << i))
+	if (ms >= 0)
+		xvb_qthread_deadline(&deadline, ms);
+	for (i = 0; i < w->dev->nr_queues; i++) {
+		if (!(mask & (UINT64_C(1) << i)))
+			continue;
+		if (ms < 0)
 			xvb_qthread_park(w->threads[i]);
-	for (i = 0; i < w->dev->nr_queues; i++)
+		else
+			xvb_qthread_pause(w->threads[i]);
+	}
+	for (i = 0; i < w->dev->nr_queues && !err; i++)
 		if (mask & (UINT64_C(1) << i))
-			xvb_qthread_wait(w->threads[i]);
+			err = xvb_qthread_wait(w->threads[i],
+					       ms < 0 ? NULL : &deadline);
+	for (i = 0; i < w->dev->nr_queues && err; i++)
+		if (mask & (UINT64_C(1) << i))
+			xvb_qthread_run(w->threads[i]);
+	return err;
 }
 
 static void worker_wake(void *ctx)

@@ -37,6 +37,8 @@ struct counter {
 	atomic_bool armed;	/* the driver is to kick */
 	atomic_bool may_touch;	/* the queue is not parked */
 	atomic_uint drains;
+	atomic_bool stuck;	/* what is in flight does not end */
+	int done_fd;		/* tells that it did */
 };
 
 static void deliver(struct xvb_evtchn *ec)
@@ -111,9 +113,25 @@ static void counter_drain(struct xvb_queue *q)
 	atomic_fetch_add(&c->drains, 1);
 }
 
+static bool counter_settle(struct xvb_queue *q)
+{
+	struct counter *c = to_counter(q);
+
+	assert_true(atomic_load(&c->may_touch));
+	return !atomic_load(&c->stuck);
+}
+
+static unsigned int counter_fds(struct xvb_queue *q, int *fds)
+{
+	fds[0] = to_counter(q)->done_fd;
+	return 1;
+}
+
 static const struct xvb_device_ops counter_ops = {
+	.queue_fds = counter_fds,
 	.queue_run = counter_run,
 	.queue_drain = counter_drain,
+	.queue_settle = counter_settle,
 };
 
 static void no_notify(void *ctx, unsigned int queue)
@@ -142,6 +160,8 @@ static int set_up(void **state)
 	c->q.vq.size = 1;
 	c->ec.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(c->ec.fd >= 0);
+	c->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_true(c->done_fd >= 0);
 	pthread_mutex_init(&c->ec.lock, NULL);
 	assert_int_equal(xvb_qthread_create(&c->q, &c->ec, &c->t), 0);
 	*state = c;
@@ -157,7 +177,7 @@ static void run(struct counter *c)
 static void park(struct counter *c)
 {
 	xvb_qthread_park(c->t);
-	xvb_qthread_wait(c->t);
+	assert_int_equal(xvb_qthread_wait(c->t, NULL), 0);
 	atomic_store(&c->may_touch, false);
 }
 
@@ -168,6 +188,7 @@ static int tear_down(void **state)
 	park(c);
 	xvb_qthread_destroy(c->t);
 	close(c->ec.fd);
+	close(c->done_fd);
 	pthread_mutex_destroy(&c->ec.lock);
 	free(c);
 	return 0;
@@ -237,11 +258,50 @@ static void test_parked(void **state)
 		post(c);
 		assert_int_equal(atomic_load(&c->drains), before);
 		xvb_qthread_park(c->t);
-		xvb_qthread_wait(c->t);
+		assert_int_equal(xvb_qthread_wait(c->t, NULL), 0);
 	}
 	/* What was posted meanwhile is seen at once, without an event. */
 	run(c);
 	wait_done(c);
+}
+
+/* A pause that does not come about in time leaves everything as it was. */
+static void test_stuck(void **state)
+{
+	struct counter *c = *state;
+	const uint64_t one = 1;
+	struct timespec deadline;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		run(c);
+		post(c);
+		wait_done(c);
+		atomic_store(&c->stuck, true);
+		xvb_qthread_deadline(&deadline, i == 9 ? 1200 : i);
+		xvb_qthread_pause(c->t);
+		assert_int_equal(xvb_qthread_wait(c->t, &deadline), -EBUSY);
+		/* It goes on although something is still in flight. */
+		post(c);
+		xvb_qthread_run(c->t);
+		wait_done(c);
+		xvb_qthread_pause(c->t);
+		post(c);
+		if (i % 2) {
+			/* And a park waits, where there is no way back. */
+			assert_int_equal(atomic_load(&c->drains), i / 2);
+			park(c);
+			assert_int_equal(atomic_load(&c->drains), i / 2 + 1);
+			atomic_store(&c->stuck, false);
+			continue;
+		}
+		atomic_store(&c->stuck, false);
+		assert_int_equal(write(c->done_fd, &one, sizeof(one)),
+				 sizeof(one));
+		xvb_qthread_deadline(&deadline, 20000);
+		assert_int_equal(xvb_qthread_wait(c->t, &deadline), 0);
+		atomic_store(&c->may_touch, false);
+	}
 }
 
 static void test_storm(void **state)
@@ -263,7 +323,7 @@ static void test_storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(wakeups), T(parked), T(storm),
+		T(wakeups), T(parked), T(stuck), T(storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,7 @@ struct front {
 	unsigned int resets;
 	int fail_bind;
 	bool break_in_park;
+	bool stuck;	/* I/O does not end */
 	bool notified;
 	struct xvb_error err;
 };
@@ -125,17 +126,20 @@ static void op_run(void *ctx, unsigned int queue)
 	f->runs++;
 }
 
-static void op_park(void *ctx, uint64_t mask)
+static int op_park(void *ctx, uint64_t mask, int ms)
 {
 	struct front *f = ctx;
 	unsigned int i;
 
+	if (ms >= 0 && f->stuck)
+		return -EBUSY;
 	for (i = 0; i < QUEUES; i++)
 		if (mask & BIT64(i))
 			f->running[i] = false;
 	f->parks++;
 	if (f->break_in_park)
 		xvb_transport_queue_broken(&f->t);
+	return 0;
 }
 
 static void op_wake(void *ctx)
@@ -750,6 +754,12 @@ static void test_windows(void **state)
 			 XVIO_ENOENT);
 	assert_int_equal(window(f, XVIO_BUS_WINDOW_REMOVE, GUEST_REF, 4),
 			 XVIO_EBUSY);
+	/* A disk that does not answer: nothing is unmapped, nothing stops. */
+	f->stuck = true;
+	assert_int_equal(window(f, XVIO_BUS_WINDOW_REMOVE, 500, 2), XVIO_EBUSY);
+	assert_true(f->running[0] && f->running[1]);
+	assert_int_equal(window(f, XVIO_BUS_WINDOW_ADD, 500, 2), XVIO_EINVAL);
+	f->stuck = false;
 	/* It was done with the queues at rest, and they go on. */
 	assert_int_equal(window(f, XVIO_BUS_WINDOW_REMOVE, 500, 2), XVIO_OK);
 	assert_int_equal(f->parks, 4);
