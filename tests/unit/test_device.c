@@ -398,6 +398,37 @@ static void drain_and_go_on(void **state)
 	disk_stop(&d);
 }
 
+/* A drain that does not wait, and what has completed is to be seen at once. */
+static void t23_settle(void **state)
+{
+	struct xvb_queue *q;
+	uint32_t id, len;
+	struct disk d;
+
+	(void)state;
+	slow_start(&d, 0);
+	q = &d.g.dev->queues[0];
+	assert_true(xvb_queue_settle(q));
+	make_reads(&d, 2);
+	xvb_queue_run(q);
+	make_reads(&d, 1);
+	assert_false(xvb_queue_settle(q));
+	assert_int_equal(slow->nr, 2);
+	slow_complete(0, 0);
+	assert_false(xvb_queue_settle(q));
+	assert_true(ring_used(&d.r, &id, &len));
+	assert_false(ring_used(&d.r, &id, &len));
+	slow_complete(0, 0);
+	assert_true(xvb_queue_settle(q));
+	assert_true(ring_used(&d.r, &id, &len));
+	/* The third was not taken. */
+	assert_int_equal(slow->nr, 0);
+	xvb_queue_run(q);
+	assert_int_equal(slow->nr, 1);
+	xvb_queue_drain(q);
+	disk_stop(&d);
+}
+
 /* T23: a kick before start and after stop. */
 static void t23_kick_when_stopped(void **state)
 {
@@ -529,6 +560,7 @@ int main(void)
 		cmocka_unit_test(t11_broken_with_io),
 		cmocka_unit_test(t11_too_many_heads),
 		cmocka_unit_test(drain_and_go_on),
+		cmocka_unit_test(t23_settle),
 		cmocka_unit_test(t23_kick_when_stopped),
 		cmocka_unit_test(write_through),
 		cmocka_unit_test(endless_driver),
