@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# A request that does not end holds up neither the shrinking window's device nor
+# the shrinking for good (R9).
+# lab: suites=bookworm guests=pv
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+
+SECTORS=$((16 << 11)) # of each half: a fast one and one that is never served
+
+size_is() { # KIB SECONDS
+	guest_wait d1 "$2" "[ \$(sed -n 's/^window_kib //p' \
+		/sys/kernel/debug/xen-virtio/virtio-$DEV/stats) = $1 ]"
+}
+
+# Reads of the fast half until /run/stop exists; the longest, in seconds, is
+# printed at the end.
+trickle() {
+	lab_domu_exec d1 "max=0; until [ -e /run/stop ]; do
+		read -r a _ </proc/uptime
+		dd if=$DISK of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null ||
+			exit 1
+		read -r b _ </proc/uptime
+		t=\$((\${b%.*} - \${a%.*})); [ \$t -le \$max ] || max=\$t
+		sleep 0.1; done; echo \$max"
+}
+
+lab_start_daemon
+slow_disk 32
+lab_domu_create d1 vcpus=2 extra="lab.modargs=window_initial_kb=512,\
+window_max_kb=4096,window_idle_s=2"
+attach_disk d1 "path=$IMAGE,queues=2"
+fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=8m
+[ "$(stat_of d1 "$DEV" window_kib)" -gt 512 ] || lab_fail "nothing to shrink"
+
+dmsetup --noudevsync suspend --nolockfs slow
+dmsetup --noudevsync load slow --table "0 $SECTORS linear /dev/ram1 0
+$SECTORS $SECTORS delay /dev/ram1 $SECTORS 60000"
+dmsetup --noudevsync resume slow
+lab_domu_exec d1 "dd if=$DISK of=/dev/null bs=4k count=1 skip=6000 \
+	iflag=direct 2>/dev/null" &
+stuck=$!
+trickle >"$CASE_DIR/longest" &
+trickle=$!
+sleep 12
+kill -0 "$stuck" || lab_fail "the request that should be stuck is not"
+[ "$(stat_of d1 "$DEV" window_kib)" -gt 512 ] ||
+	lab_fail "a chunk went while a request was in flight"
+lab_domu_exec d1 'touch /run/stop'
+wait "$trickle" || lab_fail "a read of the fast half failed"
+lab_log "longest read: $(cat "$CASE_DIR/longest") s"
+[ "$(cat "$CASE_DIR/longest")" -le 5 ] ||
+	lab_fail "the fast half was held up for $(cat "$CASE_DIR/longest") s"
+
+# A new table lets the request go on.
+dmsetup --noudevsync suspend --nolockfs slow
+dmsetup --noudevsync load slow --table "0 $((2 * SECTORS)) linear /dev/ram1 0"
+dmsetup --noudevsync resume slow
+wait "$stuck" || lab_fail "the request that was stuck failed"
+size_is 512 60 || lab_fail "the window does not shrink to 512 KiB"
+fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=8m
+detach d1 "$DEV"
+lab_pass
