@@ -30,6 +30,9 @@
 #define GROW_RETRY_MIN		(HZ / 2)
 #define GROW_RETRY_MAX		(64 * HZ)
 
+/* Shrinking that failed waits twice as long each time, but so often only. */
+#define SHRINK_BACKOFF_MAX	4U
+
 static grant_ref_t chunk_ref(const struct grant_dma *gdma, unsigned int index)
 {
 	return gdma->first_ref + index * GRANT_DMA_CHUNK_PAGES;
@@ -190,7 +193,8 @@ static int add_chunk(struct grant_dma *gdma, unsigned int index)
 static void window_watch_idle(struct grant_dma *gdma)
 {
 	if (gdma->idle && gdma->lowest < gdma->initial && !gdma->closing)
-		queue_delayed_work(gdma->wq, &gdma->shrink_work, gdma->idle);
+		queue_delayed_work(gdma->wq, &gdma->shrink_work,
+				   gdma->idle << gdma->shrink_backoff);
 }
 
 int grant_dma_window_grow(struct grant_dma *gdma)
@@ -249,6 +253,9 @@ static bool remove_lowest(struct grant_dma *gdma)
 	}
 	err = gdma->host->window_remove(gdma->priv, chunk_ref(gdma, index),
 					GRANT_DMA_CHUNK_PAGES, false);
+	/* Each attempt makes the backend rest for a moment. */
+	gdma->shrink_backoff = err ? min(gdma->shrink_backoff + 1,
+					 SHRINK_BACKOFF_MAX) : 0;
 	if (err)
 		goto err_give;
 	WRITE_ONCE(gdma->lowest, index + 1);

@@ -83,7 +83,7 @@ struct grant_dma_config {
  *	mapped them, or -errno, and then the backend has no use for them.  May
  *	sleep.
  * @window_remove: the reverse; returns 0 once the backend has unmapped them,
- *	-EBUSY if that would have to wait for I/O that does not end, and with
+ *	-EAGAIN if that would have to wait for I/O that does not end, and with
  *	@patient only after that was tried for as long as a removal may take.
  *	May sleep.
  * @fail: the device must not go on, @why says why.  Any context.
@@ -216,6 +216,7 @@ struct grant_dma_direct {
  * @shrink_work: gives chunks back that are not used
  * @unmaps_seen: mappings that had ended when it looked last
  * @idle: how long they must not be used for that, in jiffies; 0: for ever
+ * @shrink_backoff: the doublings of @idle after attempts that failed
  * @wq: where both run
  * @stats: counters of the data path
  * @mode: what is granted directly
@@ -261,6 +262,7 @@ struct grant_dma {
 	struct delayed_work shrink_work;
 	u64 unmaps_seen;
 	unsigned long idle;
+	unsigned int shrink_backoff;
 	struct workqueue_struct *wq;
 	struct grant_dma_stats __percpu *stats;
 	enum grant_dma_mode mode;

@@ -238,6 +238,7 @@ static struct grant_dma_ring *ring_of(struct grant_dma *gdma, dma_addr_t addr)
 bool grant_dma_ring_free(struct grant_dma *gdma, dma_addr_t addr)
 {
 	struct grant_dma_ring *ring;
+	int err;
 
 	mutex_lock(&gdma->rings_lock);
 	ring = ring_of(gdma, addr);
@@ -247,10 +248,15 @@ bool grant_dma_ring_free(struct grant_dma *gdma, dma_addr_t addr)
 	if (!ring)
 		return false;
 
-	if (ring_remove(gdma, ring))
+	err = ring_remove(gdma, ring);
+	if (err) {
+		if (err == -EAGAIN)
+			dev_notice(gdma->dev, "I/O does not end: %u pages of a ring stay granted until the device goes\n",
+				   ring->nr_pages);
 		ring_revoke(gdma, ring, jiffies);
-	else if (!ring_revoke(gdma, ring, jiffies + REVOKE_TIMEOUT))
+	} else if (!ring_revoke(gdma, ring, jiffies + REVOKE_TIMEOUT)) {
 		gdma->host->fail(gdma->priv, "the backend keeps a ring mapped");
+	}
 	return true;
 }
 

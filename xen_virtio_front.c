@@ -150,6 +150,8 @@ int xvf_bus_request(struct xvf_device *xvf, u8 id, const void *req,
 		return -EOPNOTSUPP;
 	case XVIO_EBIND:
 		return -ENOTCONN;
+	case XVIO_EAGAIN:
+		return -EAGAIN;
 	default:
 		return -EINVAL;
 	}
@@ -183,16 +185,22 @@ static int host_window_remove(void *priv, grant_ref_t first_ref,
 			      unsigned int nr_pages, bool patient)
 {
 	unsigned long deadline = jiffies + close_seconds() * HZ;
+	struct xvf_device *xvf = priv;
 	int err;
 
 	for (;;) {
-		err = window_request(priv, XVIO_BUS_WINDOW_REMOVE, first_ref,
+		err = window_request(xvf, XVIO_BUS_WINDOW_REMOVE, first_ref,
 				     nr_pages, 0);
-		if (err != -EBUSY || !patient || time_after(jiffies, deadline))
+		if (err != -EAGAIN || !patient || READ_ONCE(xvf->impatient))
 			return err;
-		/* The backend has waited already, for I/O of other queues. */
-		msleep(100);
+		if (time_after(jiffies, deadline))
+			break;
+		/* All queues rest for each attempt, so make few of them. */
+		msleep(1000);
 	}
+	/* Once is enough: there may be many queues. */
+	WRITE_ONCE(xvf->impatient, true);
+	return err;
 }
 
 static void host_fail(void *priv, const char *why)
@@ -573,6 +581,7 @@ static void disconnect(struct xvf_device *xvf)
 	cancel_delayed_work_sync(&xvf->give_up_work);
 	cancel_delayed_work_sync(&xvf->break_work);
 	clear_bit(0, &xvf->broken);
+	WRITE_ONCE(xvf->impatient, false);
 	xvf->config_reported = false;
 }
 

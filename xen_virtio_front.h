@@ -110,6 +110,8 @@ struct xvf_vdev {
  * @wq: for growing and shrinking the window, of which reclaim may have need
  * @state_wq: for @state_work, where drivers flush works of their own
  * @state_work: does what a new state of the backend asks for
+ * @impatient: I/O did not end in the time that a removal may take, and is not
+ *	waited for again
  * @break_work: fails what is in flight when the device is broken, again and
  *	again until nothing is
  * @give_up_work: breaks a device whose backend keeps us waiting when it closes
@@ -143,6 +145,7 @@ struct xvf_device {
 	struct workqueue_struct *wq;
 	struct workqueue_struct *state_wq;
 	struct work_struct state_work;
+	bool impatient;
 	struct delayed_work break_work;
 	struct delayed_work give_up_work;
 	struct delayed_work change_work;

@@ -596,7 +596,8 @@ static unsigned int blk_queue_fds(struct xvb_queue *q, int *fds)
 	return 1;
 }
 
-static void blk_finish(struct blk_queue *bq, bool wait)
+/* Returns how many requests were settled. */
+static unsigned int blk_finish(struct blk_queue *bq, bool wait)
 {
 	const struct xvb_fio_ops *fio = bq->blk->fio;
 
@@ -604,7 +605,7 @@ static void blk_finish(struct blk_queue *bq, bool wait)
 	blk_fetch(bq);
 	fio->submit(bq->fio);
 	fio->reap(bq->fio, wait);
-	blk_settle(bq);
+	return blk_settle(bq);
 }
 
 static void blk_queue_drain(struct xvb_queue *q)
@@ -615,8 +616,11 @@ static void blk_queue_drain(struct xvb_queue *q)
 
 static bool blk_queue_settle(struct xvb_queue *q)
 {
-	if (q->vq.inuse)
-		blk_finish(q->priv, false);
+	struct blk_queue *bq = q->priv;
+
+	/* What was settled may be what a stalled request waits for. */
+	while (q->vq.inuse && blk_finish(bq, false) && bq->stalled)
+		;
 	return !q->vq.inuse;
 }
 

@@ -200,21 +200,39 @@ int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
 	return 0;
 }
 
+/* Where a window is that could go, or -errno. */
+static int table_removable(const struct xvb_memory_table *table,
+			   uint32_t first_ref, uint32_t nr_pages)
+{
+	unsigned int pos;
+
+	pos = table_exact(table, (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT,
+			  (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT);
+	if (pos == table->nr)
+		return -ENOENT;
+	return table->win[pos].pins ? -EBUSY : (int)pos;
+}
+
+int xvb_memory_removable(struct xvb_memory *mem, uint32_t first_ref,
+			 uint32_t nr_pages)
+{
+	int pos = table_removable(memory_table(mem), first_ref, nr_pages);
+
+	return pos < 0 ? pos : 0;
+}
+
 int xvb_memory_remove(struct xvb_memory *mem, uint32_t first_ref,
 		      uint32_t nr_pages)
 {
 	const struct xvb_memory_table *old = memory_table(mem);
 	struct xvb_memory_table *table;
 	struct xvb_window gone;
-	unsigned int pos;
+	int pos;
 
-	pos = table_exact(old, (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT,
-			  (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT);
-	if (pos == old->nr)
-		return -ENOENT;
+	pos = table_removable(old, first_ref, nr_pages);
+	if (pos < 0)
+		return pos;
 	gone = old->win[pos];
-	if (gone.pins)
-		return -EBUSY;
 	table = table_alloc(old->nr - 1);
 	if (!table)
 		return -ENOMEM;

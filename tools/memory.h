@@ -179,6 +179,18 @@ int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
 		   uint32_t nr_pages, enum xvb_access access);
 
 /**
+ * xvb_memory_removable() - could a window be unmapped?
+ * @mem: memory
+ * @first_ref: as xvb_memory_remove()
+ * @nr_pages: as xvb_memory_remove()
+ *
+ * Context: control thread; queues may be running.
+ * Return: 0, or -ENOENT or -EBUSY as xvb_memory_remove() would.
+ */
+int xvb_memory_removable(struct xvb_memory *mem, uint32_t first_ref,
+			 uint32_t nr_pages);
+
+/**
  * xvb_memory_remove() - unmap a window
  * @mem: the memory
  * @first_ref: as it was added

@@ -19,7 +19,7 @@
 
 #define BATCH		32
 #define VENDOR_XEN	0x5853	/* Xen's PCI vendor id: there is no other */
-#define WINDOW_REMOVE_MS 2000	/* docs/protocol.md, section 7 */
+#define WINDOW_REMOVE_MS 500	/* docs/protocol.md, section 7 */
 #define FEATURE_BLOCKS	2	/* of 32 bits, that exist */
 
 #define STATUS_DRIVER_BITS \
@@ -412,20 +412,23 @@ static int window_add(struct xvb_transport *t, const struct call *c)
 static int window_remove(struct xvb_transport *t, const struct call *c)
 {
 	const struct xvio_window *req = request(c);
+	uint32_t first = le32toh(req->first_ref);
+	uint32_t pages = le32toh(req->nr_pages);
 	uint64_t mask = running_mask(t);
 	int err;
 
 	if (req->flags || req->reserved)
 		return -EINVAL;
+	err = xvb_memory_removable(t->mem, first, pages);
+	if (err)
+		return err;
 	/*
 	 * Nothing may be in flight in memory that is unmapped.  A device that
 	 * has stopped answering must not make us deaf as well.
 	 */
-	err = try_park_mask(t, mask, WINDOW_REMOVE_MS);
-	if (err)
-		return err;
-	err = xvb_memory_remove(t->mem, le32toh(req->first_ref),
-				le32toh(req->nr_pages));
+	if (try_park_mask(t, mask, WINDOW_REMOVE_MS))
+		return bus_result(c, XVIO_EAGAIN);
+	err = xvb_memory_remove(t->mem, first, pages);
 	run_mask(t, mask);
 	return err ? err : bus_result(c, XVIO_OK);
 }

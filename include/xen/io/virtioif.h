@@ -281,6 +281,7 @@ struct xvio_bus_result {
 #define XVIO_ENOENT			5	/* no such range */
 #define XVIO_ENOTSUP			6	/* unknown message */
 #define XVIO_EBIND			7	/* the port could not be bound */
+#define XVIO_EAGAIN			8	/* not now, since I/O does not end */
 
 /*
  * In-flight record of a queue (split ring; the layout is vhost-user's
