@@ -45,13 +45,9 @@ static bool indirect;
 module_param(indirect, bool, 0644);
 MODULE_PARM_DESC(indirect, "indirect descriptors also on rings of 512 entries and more (default N)");
 
-/*
- * The kernel leaves descriptors in a packed ring that look available when a
- * mapping fails in the middle of a chain, and a full window is just that.
- */
-static bool packed;
+static bool packed = true;
 module_param(packed, bool, 0644);
-MODULE_PARM_DESC(packed, "experimental: packed rings where the backend offers them (default N)");
+MODULE_PARM_DESC(packed, "packed rings where the backend offers them (default Y)");
 
 struct features_msg {
 	struct xvio_features head;

@@ -22,6 +22,7 @@
  *
  * Mapping fails only when the window is full.  That is no error of the I/O:
  * virtio drivers keep the request and try again when others have completed.
+ * What the kernel leaves in a packed ring then is taken back (packed.c).
  */
 
 #include <linux/dma-mapping.h>
@@ -91,6 +92,7 @@ static noinline dma_addr_t refuse_map(struct grant_dma *gdma, size_t size,
 				      enum dma_data_direction dir)
 {
 	this_cpu_inc(gdma->stats->refused);
+	grant_dma_map_failed(gdma);
 	dev_err_ratelimited(gdma->dev, "refusing to map %zu bytes in direction %d: buffers are memory of 1 to %lu bytes\n",
 			    size, dir, GRANT_DMA_CHUNK_SIZE);
 	return DMA_MAPPING_ERROR;
@@ -119,8 +121,10 @@ static __always_inline dma_addr_t map_phys(struct device *dev, phys_addr_t phys,
 		return refuse_map(gdma, size, dir);
 
 	off = grant_dma_window_alloc(gdma, size);
-	if (unlikely(off == GRANT_DMA_NO_SLOT))
+	if (unlikely(off == GRANT_DMA_NO_SLOT)) {
+		grant_dma_map_failed(gdma);
 		return DMA_MAPPING_ERROR;
+	}
 
 	slot = grant_dma_window_slot(gdma, off);
 	slot->orig = phys;
@@ -214,6 +218,8 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	struct grant_dma_slot *slot;
 
 	trace_xen_virtio_unmap(gdma, addr, size, dir);
+	if (unlikely(READ_ONCE(gdma->nr_torn)))
+		grant_dma_unmap_after_failure(gdma, addr, size);
 	if (!in_window(gdma, off)) {
 		if (!grant_dma_direct_unmap(gdma, addr, size,
 					    !(attrs & DMA_ATTR_SKIP_CPU_SYNC)))
@@ -512,6 +518,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	gdma->stats = alloc_percpu(struct grant_dma_stats);
 	if (!gdma->stats)
 		goto err_free;
+	spin_lock_init(&gdma->torn_lock);
 	grant_dma_rings_init(gdma);
 	err = grant_dma_window_init(gdma);
 	if (err)

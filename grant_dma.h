@@ -7,6 +7,7 @@
  * ringmem.c	memory for split rings
  * direct.c	grants buffers for one request alone
  * grant_dma.c	the dma_map_ops on top
+ * packed.c	what a mapping that fails leaves in a packed ring
  */
 
 #ifndef GRANT_DMA_H
@@ -18,6 +19,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <xen/grant_table.h>
 #include <xen/page.h>
@@ -77,6 +79,31 @@ struct grant_dma_config {
 };
 
 /**
+ * struct grant_dma_piece - a buffer that is mapped, or was
+ * @addr: address for the device
+ * @size: bytes
+ */
+struct grant_dma_piece {
+	dma_addr_t addr;
+	size_t size;
+};
+
+/* More contexts than this do not fail within the same few microseconds. */
+#define GRANT_DMA_TORN		16
+
+/**
+ * struct grant_dma_torn - a mapping for a packed ring has failed
+ * @owner: the context that wanted it; 0: the entry is free
+ * @since: when, in jiffies
+ * @first: what @owner has unmapped since; of size 0: nothing yet
+ */
+struct grant_dma_torn {
+	unsigned long owner;
+	unsigned long since;
+	struct grant_dma_piece first;
+};
+
+/**
  * struct grant_dma_host - what the DMA layer asks of the transport
  * @window_add: tell the backend of @nr_pages pages granted with consecutive
  *	references from @first_ref on, read-only or not; returns 0 once it has
@@ -86,6 +113,9 @@ struct grant_dma_config {
  *	-EAGAIN if that would have to wait for I/O that does not end, and with
  *	@patient only after that was tried for as long as a removal may take.
  *	May sleep.
+ * @chain_torn: whoever runs has failed to map a buffer, and now unmaps two in a
+ *	row, @first and @second: if these are the beginning of a chain, that has
+ *	been given up.  Any context.
  * @fail: the device must not go on, @why says why.  Any context.
  */
 struct grant_dma_host {
@@ -93,6 +123,8 @@ struct grant_dma_host {
 			  unsigned int nr_pages, bool readonly);
 	int (*window_remove)(void *priv, grant_ref_t first_ref,
 			     unsigned int nr_pages, bool patient);
+	void (*chain_torn)(void *priv, const struct grant_dma_piece *first,
+			   const struct grant_dma_piece *second);
 	void (*fail)(void *priv, const char *why);
 };
 
@@ -226,6 +258,9 @@ struct grant_dma_direct {
  * @lost_rings: rings that are no longer used, but cannot be revoked
  * @rings_lock: protects both lists
  * @split_rings: coherent memory of the size of a split ring is one
+ * @nr_torn: entries of @torn that are taken
+ * @torn: mappings that have failed, for packed.c
+ * @torn_lock: protects both
  * @granted: pages of the window granted so far
  * @revoked: pages of the window revoked so far
  * @grown: chunks added so far
@@ -272,6 +307,9 @@ struct grant_dma {
 	struct list_head lost_rings;
 	struct mutex rings_lock; /* rings, lost_rings */
 	bool split_rings;
+	unsigned int nr_torn;
+	struct grant_dma_torn torn[GRANT_DMA_TORN];
+	spinlock_t torn_lock; /* nr_torn, torn[] */
 	atomic_long_t granted;
 	atomic_long_t revoked;
 	atomic_long_t grown;
@@ -648,6 +686,25 @@ void *grant_dma_ring_alloc(struct grant_dma *gdma, size_t size,
  * Return: false if @addr is no ring, and then nothing has been done.
  */
 bool grant_dma_ring_free(struct grant_dma *gdma, dma_addr_t addr);
+
+/**
+ * grant_dma_map_failed() - a mapping fails, maybe in the middle of a chain
+ * @gdma: the layer
+ *
+ * Only packed rings need to know.  Context: any.
+ */
+void grant_dma_map_failed(struct grant_dma *gdma);
+
+/**
+ * grant_dma_unmap_after_failure() - a buffer is unmapped while @nr_torn is not 0
+ * @gdma: the layer
+ * @addr: its address for the device
+ * @size: bytes
+ *
+ * Context: any.
+ */
+void grant_dma_unmap_after_failure(struct grant_dma *gdma, dma_addr_t addr,
+				   size_t size);
 
 /**
  * grant_dma_direct_init() - make it possible to grant buffers directly

@@ -33,6 +33,8 @@ static void show_queue(struct seq_file *s, const struct xvf_queue *queue)
 	seq_printf(s, "queue%u.kicks %llu\n", queue->index, queue->kicks);
 	seq_printf(s, "queue%u.interrupts %llu\n", queue->index,
 		   queue->interrupts);
+	if (queue->packed)
+		seq_printf(s, "queue%u.torn %llu\n", queue->index, queue->torn);
 }
 
 static void show_window(struct seq_file *s, struct grant_dma *gdma,

@@ -263,11 +263,11 @@ static void find_used(struct xvf_queue *queue)
 
 	queue->packed = __virtio_test_bit(vq->vdev, VIRTIO_F_RING_PACKED);
 	queue->used = NULL;
-	queue->ring = NULL;
 	queue->last_used = 0;
 	if (queue->packed) {
-		queue->ring =
-			grant_dma_coherent_ptr(gdma, virtqueue_get_desc_addr(vq));
+		xvf_set_ring(queue, grant_dma_coherent_ptr(gdma,
+							   virtqueue_get_desc_addr(vq)),
+			     virtqueue_get_vring_size(vq));
 		queue->last_used = vq->num_free;
 	} else {
 		queue->used =
@@ -394,6 +394,7 @@ static int create_queue(struct xvf_queue *queue, struct virtio_device *vdev,
 	return 0;
 
 err_del_vq:
+	xvf_set_ring(queue, NULL, 0);
 	queue->vq = NULL;
 	vring_del_virtqueue(vq);
 	return err;
@@ -404,6 +405,7 @@ static void destroy_queue(struct xvf_queue *queue)
 	if (!queue->vq)
 		return;
 	close_evtchn(queue);
+	xvf_set_ring(queue, NULL, 0);
 	vring_del_virtqueue(queue->vq);
 	queue->vq = NULL;
 	free_inflight(queue);
@@ -412,16 +414,17 @@ static void destroy_queue(struct xvf_queue *queue)
 void xvf_del_vqs(struct virtio_device *vdev)
 {
 	struct xvf_device *xvf = to_xvf_device(vdev);
+	struct xvf_queue *queues;
 	unsigned int i;
 
 	mutex_lock(&xvf->queues_lock);
+	queues = xvf->queues;
 	for (i = 0; i < xvf->nr_queues; i++) {
-		destroy_queue(&xvf->queues[i]);
-		free_cpumask_var(xvf->queues[i].affinity);
+		destroy_queue(&queues[i]);
+		free_cpumask_var(queues[i].affinity);
 	}
-	kfree(xvf->queues);
-	xvf->queues = NULL;
-	xvf->nr_queues = 0;
+	xvf_set_queues(xvf, NULL, 0);
+	kfree(queues);
 	mutex_unlock(&xvf->queues_lock);
 }
 
@@ -448,8 +451,9 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	if (!queues)
 		return -ENOMEM;
 	mutex_lock(&xvf->queues_lock);
-	xvf->queues = queues;
-	xvf->nr_queues = nvqs;
+	for (i = 0; i < nvqs; i++)
+		queues[i].xvf = xvf;
+	xvf_set_queues(xvf, queues, nvqs);
 
 	for (i = 0; i < nvqs; i++) {
 		struct xvf_queue *queue = &queues[i];
@@ -458,7 +462,6 @@ int xvf_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 			vqs[i] = NULL;
 			continue;
 		}
-		queue->xvf = xvf;
 		queue->index = index++;
 		err = set_affinity(queue, nvqs, desc);
 		if (!err)
@@ -537,6 +540,7 @@ int xvf_disable_vq_and_reset(struct virtqueue *vq)
 
 	mutex_lock(&queue->xvf->queues_lock);
 	close_evtchn(queue);
+	xvf_set_ring(queue, NULL, 0);
 	__virtqueue_break(vq);
 	free_inflight(queue);
 	mutex_unlock(&queue->xvf->queues_lock);

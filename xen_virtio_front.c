@@ -203,6 +203,12 @@ static int host_window_remove(void *priv, grant_ref_t first_ref,
 	return err;
 }
 
+static void host_chain_torn(void *priv, const struct grant_dma_piece *first,
+			    const struct grant_dma_piece *second)
+{
+	xvf_chain_torn(priv, first, second);
+}
+
 static void host_fail(void *priv, const char *why)
 {
 	xvf_break(priv, why);
@@ -211,6 +217,7 @@ static void host_fail(void *priv, const char *why)
 static const struct grant_dma_host dma_host = {
 	.window_add = host_window_add,
 	.window_remove = host_window_remove,
+	.chain_torn = host_chain_torn,
 	.fail = host_fail,
 };
 
@@ -706,6 +713,7 @@ static int xvf_probe(struct xenbus_device *xdev,
 	xvf->xdev = xdev;
 	spin_lock_init(&xvf->lock);
 	mutex_init(&xvf->queues_lock);
+	spin_lock_init(&xvf->rings_lock);
 	xvf_channel_init(&xvf->chan, xdev, &channel_host, xvf);
 	INIT_WORK(&xvf->state_work, state_work);
 	INIT_DELAYED_WORK(&xvf->break_work, break_work);

@@ -6,6 +6,7 @@
  * channel.c		messages to and from the backend
  * config.c		virtio_config_ops, as far as they are not queues
  * vring.c		virtqueues and their event channels
+ * packed.c		chains that were given up, on packed rings
  * fail.c		what is in flight on them when the device is broken
  * grant_dma.c		buffers become grants
  * window.c chunk.c	memory that is granted for long, and slots of it
@@ -55,7 +56,10 @@
  * @name: of the interrupt
  * @packed: the ring is a packed one
  * @used: used ring of a split one, shared
- * @ring: descriptor ring of a packed one, shared
+ * @ring: descriptor ring of a packed one, shared; NULL if there is none.  Written
+ *	under @rings_lock of @xvf
+ * @ring_size: its entries
+ * @torn: chains that the kernel had given up, and that were taken back
  * @last_used: when the last interrupt came, the index of @used, or the number of
  *	free descriptors of a packed ring
  * @nonsense: the driver has found a used entry that makes no sense
@@ -79,6 +83,8 @@ struct xvf_queue {
 	bool packed;
 	struct vring_used *used;
 	struct vring_packed_desc *ring;
+	unsigned int ring_size;
+	u64 torn;
 	u16 last_used;
 	bool nonsense;
 	DECLARE_BITMAP(tried, XVF_MAX_QUEUE_SIZE);
@@ -133,6 +139,8 @@ struct xvf_vdev {
  * @max_vqs: queues that the device has
  * @queues_lock: protects @nr_queues and @queues against readers of
  *	statistics, and those and @ready against @break_work
+ * @rings_lock: protects the same, and the packed rings of @queues, against who has
+ *	failed to map a buffer
  * @ready: the driver is, so its callbacks may be called
  * @nr_queues: entries of @queues
  * @queues: by index of the queue; those that are not used have no @vq
@@ -165,6 +173,7 @@ struct xvf_device {
 	u32 config_size;
 	u32 max_vqs;
 	struct mutex queues_lock; /* nr_queues, queues[], ready */
+	spinlock_t rings_lock; /* nr_queues, queues[], their ring */
 	bool ready;
 	unsigned int nr_queues;
 	struct xvf_queue *queues;
@@ -315,6 +324,38 @@ int xvf_disable_vq_and_reset(struct virtqueue *vq);
  * Return: 0 or -errno, and then the device is broken.
  */
 int xvf_enable_vq_after_reset(struct virtqueue *vq);
+
+/* packed.c */
+
+/**
+ * xvf_chain_torn() - take back what was left of a chain in a packed ring
+ * @xvf: the device
+ * @first: what somebody unmaps after a mapping has failed
+ * @second: what it unmaps next
+ *
+ * Context: any; if the two are the beginning of a chain, then under whatever
+ * keeps others from that queue.
+ */
+void xvf_chain_torn(struct xvf_device *xvf, const struct grant_dma_piece *first,
+		    const struct grant_dma_piece *second);
+
+/**
+ * xvf_set_ring() - a queue gets a packed ring, or loses it
+ * @queue: the queue
+ * @ring: its descriptors, or NULL, before they are freed
+ * @size: their number
+ */
+void xvf_set_ring(struct xvf_queue *queue, struct vring_packed_desc *ring,
+		  unsigned int size);
+
+/**
+ * xvf_set_queues() - a device gets queues, or loses them
+ * @xvf: the device, under its @queues_lock
+ * @queues: the queues, or NULL
+ * @nr: their number
+ */
+void xvf_set_queues(struct xvf_device *xvf, struct xvf_queue *queues,
+		    unsigned int nr);
 
 /* fail.c */
 
