@@ -329,10 +329,19 @@ static void fail_queue(struct xvf_queue *queue)
 	 * What the driver has added meanwhile is for the next round; or none is
 	 * left; or each was tried while the backend wrote, too.
 	 */
-	if (f.done || f.misses) {
+	if (f.done || (f.misses && !queue->packed)) {
 		bitmap_zero(queue->tried, XVF_MAX_QUEUE_SIZE);
 		queue->pause = 0;
 		return;
+	}
+	/*
+	 * All that tells the ids of a packed ring is where the backend writes:
+	 * each of them has its turn before there is a pause.
+	 */
+	if (queue->packed) {
+		if (!bitmap_full(queue->tried, f.num))
+			return;
+		bitmap_zero(queue->tried, XVF_MAX_QUEUE_SIZE);
 	}
 	queue->pause = min(2 * queue->pause + 1, MAX_PAUSE);
 	queue->pause_left = queue->pause;
