@@ -26,8 +26,10 @@
  * Nobody else looks at the descriptors meanwhile: the driver holds the queue's
  * lock, and the device does not look behind h before h is available.
  *
- * As read in Linux 6.1, 6.12 and 7.2.  A split ring does not care: what is in
- * its table counts for nothing before the available ring names it.
+ * As read in Linux 6.1.192.  6.12.117 and 7.2.13 take the descriptors back
+ * themselves before they unmap their buffers, and then none is found here.  A
+ * split ring does not care: what is in its table counts for nothing before the
+ * available ring names it.
  */
 
 #include <linux/jiffies.h>
