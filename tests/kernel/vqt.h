@@ -21,6 +21,8 @@
 #define SECTORS		(BLOCK / 512)
 #define MAX_QUEUES	64
 #define MAX_REQS	256
+#define MAX_TORN	12
+#define UNMAPPABLE	(1 << 20)
 #define TIMEOUT		(20 * HZ)
 
 struct vqt_queue;
@@ -117,6 +119,15 @@ void vqt_recycle(struct virtqueue *vq, void *buf);
  * Return: 0, or -ENOSPC when the ring is full, or another -errno.
  */
 int vqt_add(struct vqt_queue *q, unsigned int block, bool in);
+
+/**
+ * vqt_add_torn() - try to add a chain that cannot be mapped to its end
+ * @q: queue, locked
+ * @n: buffers that can be, before one that cannot; up to MAX_TORN
+ *
+ * Return: -errno; 0 would be a mistake of the DMA layer's.
+ */
+int vqt_add_torn(struct vqt_queue *q, unsigned int n);
 
 /**
  * vqt_add_many() - add requests for any blocks

@@ -111,6 +111,22 @@ int vqt_add(struct vqt_queue *q, unsigned int block, bool in)
 	return 0;
 }
 
+int vqt_add_torn(struct vqt_queue *q, unsigned int n)
+{
+	struct scatterlist sg[MAX_TORN + 1], *sgs[] = { sg };
+	struct vqt_req *req = q->free;
+	unsigned int i;
+
+	if (!req || n > MAX_TORN)
+		return -ENOSPC;
+	sg_init_table(sg, n + 1);
+	for (i = 0; i < n; i++)
+		sg_set_buf(&sg[i], req->data, BLOCK);
+	/* Nobody gets so far as to look at it. */
+	sg_set_buf(&sg[n], req->data, UNMAPPABLE);
+	return virtqueue_add_sgs(q->vq, sgs, 1, 0, req, GFP_ATOMIC);
+}
+
 unsigned int vqt_add_many(struct vqt_queue *q, unsigned int n, bool in,
 			  bool kick)
 {

@@ -65,6 +65,28 @@ static bool full_ring(struct vqt_queue *q)
 	return !q->bad && q->done == done + sum;
 }
 
+/*
+ * After a chain that had to be given up halfway the device finds the next one,
+ * which is shorter, and nothing behind it.  All around the ring.
+ */
+static bool torn(struct vqt_queue *q)
+{
+	unsigned int num = virtqueue_get_vring_size(q->vq), i;
+	unsigned long done = q->done, flags;
+	int err;
+
+	for (i = 0; i < 100; i++) {
+		spin_lock_irqsave(&q->lock, flags);
+		err = vqt_add_torn(q, min(i % (MAX_TORN + 1), num - 1));
+		spin_unlock_irqrestore(&q->lock, flags);
+		if (!err || err == -ENOSPC ||
+		    vqt_add_many(q, 1 + (i & 1), i & 2, true) != 1 + (i & 1) ||
+		    !vqt_wait_idle(q))
+			return false;
+	}
+	return !q->bad && q->done == done + 150;
+}
+
 static int resize(struct vqt_queue *q, unsigned int num)
 {
 #ifdef VQT_HAVE_RESET
@@ -234,10 +256,13 @@ void vqt_run(struct vqt_device *dev)
 	pr_info("KTAP version 1\n");
 	pr_info("# %s rings, %u queues of %u entries\n",
 		packed ? "packed" : "split", dev->nr, dev->q[0].vq->num_max);
-	pr_info("1..%u\n", io_only ? 1 + dev->nr : 2 + 5 * dev->nr);
+	pr_info("1..%u\n",
+		1 + 2 * dev->nr + (io_only ? 0 : 1 + 4 * dev->nr));
 	result(dev, write_pattern(&dev->q[0]), "pattern", 0);
 	for (i = 0; i < dev->nr; i++)
 		result(dev, full_ring(&dev->q[i]), "io", i);
+	for (i = 0; i < dev->nr; i++)
+		result(dev, torn(&dev->q[i]), "torn", i);
 	if (!io_only)
 		test_resets(dev);
 	for (i = 0; i < dev->nr; i++)
