@@ -109,17 +109,50 @@ int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id)
 }
 
 /*
+ * Where a mapping fails on a packed ring, Linux returns -EIO instead of -ENOMEM,
+ * and drivers fail the request instead of trying again.  So none may fail: all
+ * that the rings have room for must have it in the window, too.  With indirect
+ * tables that would be too much.
+ */
+static int choose_packed(struct xvf_device *xvf)
+{
+	u32 num, slots;
+	int err;
+
+	if (!(xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED)))
+		return -ENOENT;
+	err = -ENOSPC;
+	if (xvf->max_vqs <= MAX_ASKED_QUEUES)
+		err = xvf_measure_queues(xvf, &num, &slots);
+	/* The shortest request has three buffers. */
+	if (!err)
+		err = num < 3 ? -EINVAL : grant_dma_make_sure(xvf->gdma, slots);
+	if (err) {
+		dev_notice(&xvf->xdev->dev, "split rings instead of packed ones, for which there is no room in the window: %d\n",
+			   err);
+		xvf->features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
+		return err;
+	}
+	xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+	xvf->chain_max = num - 2;
+	return 0;
+}
+
+/*
  * An indirect table is one more buffer to allocate, to map and to copy: a ring
  * that has room for the chains themselves costs less (docs/performance.md).
  */
 int xvf_choose_descriptors(struct xvf_device *xvf)
 {
-	u32 num;
+	u32 num, slots;
 	int err;
 
+	if (!choose_packed(xvf))
+		return 0;
+	xvf->chain_max = XVF_DIRECT_QUEUE_SIZE - 2;
 	if (indirect || xvf->max_vqs > MAX_ASKED_QUEUES)
 		return 0;
-	err = xvf_smallest_queue(xvf, &num);
+	err = xvf_measure_queues(xvf, &num, &slots);
 	if (!err && num >= XVF_DIRECT_QUEUE_SIZE)
 		xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
 	return err;
@@ -181,7 +214,7 @@ static void limit_segments(struct virtio_device *vdev, unsigned int offset,
 
 	/* Header and status are in the ring too, if there are no tables. */
 	if (!(xvf->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC)))
-		most = min_t(u32, most, XVF_DIRECT_QUEUE_SIZE - 2);
+		most = min(most, xvf->chain_max);
 	if (offset == seg_max_offset(vdev) && len == sizeof(*seg_max) &&
 	    le32_to_cpu(*seg_max) > most)
 		*seg_max = cpu_to_le32(most);

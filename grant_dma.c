@@ -21,8 +21,9 @@
  * (direct.c), if they can be; if not, they get a slot.
  *
  * Mapping fails only when the window is full.  That is no error of the I/O:
- * virtio drivers keep the request and try again when others have completed.
- * What the kernel leaves in a packed ring then is taken back (packed.c).
+ * virtio drivers keep the request and try again when others have completed.  It
+ * would be one on packed rings, so their window has room for all
+ * (grant_dma_make_sure()).
  */
 
 #include <linux/dma-mapping.h>
@@ -65,8 +66,35 @@ static size_t max_mapping(const struct grant_dma *gdma)
 {
 	size_t size = grant_dma_max_size(gdma) / 256;
 
+	if (gdma->max_mapping)
+		return gdma->max_mapping;
 	return clamp_t(size_t, rounddown_pow_of_two(size), XEN_PAGE_SIZE,
 		       GRANT_DMA_CHUNK_SIZE);
+}
+
+int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
+{
+	size_t size = max_mapping(gdma);
+	unsigned int initial = gdma->initial;
+	int err;
+
+	while (grant_dma_max_size(gdma) / size <= slots)
+		size /= 2;
+	if (size < XEN_PAGE_SIZE)
+		return -ENOSPC;
+
+	/* It does not shrink any more. */
+	gdma->initial = 0;
+	while ((gdma->max_chunks - gdma->lowest) * GRANT_DMA_CHUNK_SIZE / size <=
+	       slots) {
+		err = grant_dma_window_grow(gdma);
+		if (err) {
+			gdma->initial = initial;
+			return err;
+		}
+	}
+	gdma->max_mapping = size;
+	return 0;
 }
 
 unsigned int grant_dma_max_segments(const struct grant_dma *gdma)

@@ -254,6 +254,7 @@ struct grant_dma_direct {
  * @mode: what is granted directly
  * @direct_min: how large a buffer for that must be; SIZE_MAX if none is
  * @direct: the references for it
+ * @max_mapping: the largest buffer, if there is a slot for each of them; else 0
  * @rings: split rings, which have pages of their own
  * @lost_rings: rings that are no longer used, but cannot be revoked
  * @rings_lock: protects both lists
@@ -303,6 +304,7 @@ struct grant_dma {
 	enum grant_dma_mode mode;
 	size_t direct_min;
 	struct grant_dma_direct direct;
+	size_t max_mapping;
 	struct list_head rings;
 	struct list_head lost_rings;
 	struct mutex rings_lock; /* rings, lost_rings */
@@ -430,6 +432,22 @@ void grant_dma_quarantined(struct grant_dma *gdma, unsigned int nr);
  * Return: the byte at @addr.
  */
 void *grant_dma_coherent_ptr(struct grant_dma *gdma, dma_addr_t addr);
+
+/**
+ * grant_dma_make_sure() - let no buffer want for a slot
+ * @gdma: the layer, with nothing mapped
+ * @slots: so many buffers are mapped at most, of at most the largest size that
+ *	the DMA API tells, and that becomes smaller; pages of coherent memory
+ *	count as buffers
+ *
+ * The slots of a window that is full of holes are in the way of others at most
+ * as a buffer of the largest size each: so the window has room for one more of
+ * these.  It grows at once, and does not shrink any more.
+ *
+ * Context: process, may sleep.
+ * Return: 0; -ENOSPC when the window cannot be so large; other -errno.
+ */
+int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots);
 
 /**
  * grant_dma_max_segments() - how many buffers one request may have

@@ -3,16 +3,17 @@
  * what the kernel leaves in a packed ring when it gives a chain up
  *
  * virtqueue_add_packed() writes the descriptors of a chain while it maps its
- * buffers, and the flags of the first one last.  When a mapping fails, here
- * because the window is full, it unmaps what it had mapped and returns; the
- * descriptors behind the first one stay in the ring, and look available.  That
- * does no harm as long as the next chain, which begins in the same place, is
- * as long.  If it is shorter (or an indirect table), the device comes to one of
- * them where it looks for the next chain.  So they are taken back at once.
+ * buffers, and the flags of the first one last.  When a mapping fails, it unmaps
+ * what it had mapped and returns; the descriptors behind the first one stay in
+ * the ring, and look available.  That does no harm as long as the next chain,
+ * which begins in the same place, is as long.  If it is shorter (or an indirect
+ * table), the device comes to one of them where it looks for the next chain.  So
+ * they are taken back at once.  The window does not get full on such a device
+ * (config.c), but a driver can ask for what cannot be mapped.
  *
- *	  h         h+1   h+2   h+3   h+4
- *	| not yet | avail avail avail old		the fourth mapping fails
- *	| avail   | avail|avail avail old		a chain of two: h+2 is wrong
+ *	     h      h+1  h+2  h+3  h+4		A: looks available
+ *	|    -    |  A    A    A    -		the fourth mapping fails
+ *	|    A       A |  A    A    -		a chain of two: h+2 is wrong
  *
  * The DMA API does not say for which queue, or where in its ring, a buffer is
  * mapped.  But what the kernel does next is known: whoever failed unmaps the

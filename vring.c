@@ -134,26 +134,32 @@ static u32 queue_size(struct xvf_device *xvf, bool packed, u32 max)
 	size_t share = grant_dma_max_size(xvf->gdma) / 8 / xvf->max_vqs;
 	u32 num = min_t(u32, max, XVF_MAX_QUEUE_SIZE);
 
+	/* And each descriptor of a packed ring has a page, or more, for sure. */
 	while (num > XVF_MIN_QUEUE_SIZE &&
-	       ring_size(packed, num) + inflight_size(packed, num) > share)
+	       (ring_size(packed, num) + inflight_size(packed, num) > share ||
+		(packed && num * PAGE_SIZE > 4 * share)))
 		num /= 2;
 	return num;
 }
 
-int xvf_smallest_queue(struct xvf_device *xvf, u32 *num)
+int xvf_measure_queues(struct xvf_device *xvf, u32 *smallest, u32 *slots)
 {
 	bool packed = xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED);
 	struct xvio_vqueue max;
 	unsigned int i;
+	u32 num;
 	int err;
 
-	*num = XVF_MAX_QUEUE_SIZE;
+	*smallest = XVF_MAX_QUEUE_SIZE;
+	*slots = 0;
 	for (i = 0; i < xvf->max_vqs; i++) {
 		err = get_vqueue(xvf, i, &max);
 		if (err)
 			return err;
-		*num = min(*num, queue_size(xvf, packed,
-					    le32_to_cpu(max.max_size)));
+		num = queue_size(xvf, packed, le32_to_cpu(max.max_size));
+		*smallest = min(*smallest, num);
+		*slots += num + PFN_UP(ring_size(packed, num)) +
+			  PFN_UP(inflight_size(packed, num));
 	}
 	return 0;
 }

@@ -21,6 +21,9 @@
 
 #include "grant_dma.h"
 
+/* How often a slot is looked for that must be there. */
+#define SURE_TRIES	16
+
 static unsigned long granule_of(unsigned long off)
 {
 	return (off >> GRANT_DMA_GRANULE_SHIFT) + GRANT_DMA_CHUNK_GRANULES;
@@ -67,13 +70,15 @@ unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
 {
 	unsigned long nr = grant_dma_granules(size), pfn, off;
 	struct grant_dma_chunk *chunk;
-	unsigned int lowest;
+	unsigned int lowest, tries;
 
 	if (size > GRANT_DMA_CHUNK_SIZE)
 		return GRANT_DMA_NO_SLOT;
 
 	pfn = alloc_iova_fast(&gdma->iovad, nr, gdma->limit, false);
-	if (unlikely(!pfn)) {
+	/* Others may fill their caches meanwhile, maybe with the last slots. */
+	tries = gdma->max_mapping ? SURE_TRIES : 1;
+	while (unlikely(!pfn) && tries--) {
 		cache_flush(gdma);
 		pfn = alloc_iova_fast(&gdma->iovad, nr, gdma->limit, true);
 	}

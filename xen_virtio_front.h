@@ -137,6 +137,8 @@ struct xvf_vdev {
  * @config_reported: that the config space cannot be read or written
  * @config_size: bytes of config space
  * @max_vqs: queues that the device has
+ * @chain_max: buffers of a request, but for header and status, if each of them
+ *	takes an entry of the ring
  * @queues_lock: protects @nr_queues and @queues against readers of
  *	statistics, and those and @ready against @break_work
  * @rings_lock: protects the same, and the packed rings of @queues, against who has
@@ -172,6 +174,7 @@ struct xvf_device {
 	bool config_reported;
 	u32 config_size;
 	u32 max_vqs;
+	u32 chain_max;
 	struct mutex queues_lock; /* nr_queues, queues[], ready */
 	spinlock_t rings_lock; /* nr_queues, queues[], their ring */
 	bool ready;
@@ -237,11 +240,12 @@ extern const struct virtio_config_ops xvf_config_ops;
 int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
 
 /**
- * xvf_choose_descriptors() - decide about indirect descriptors
+ * xvf_choose_descriptors() - decide about packed rings and indirect descriptors
  * @xvf: the device, with its window
  *
- * Takes VIRTIO_RING_F_INDIRECT_DESC out of the features if the rings are large
- * enough without.
+ * Takes VIRTIO_F_RING_PACKED out of the features if the window is too small for
+ * that, and VIRTIO_RING_F_INDIRECT_DESC if the rings are large enough without, or
+ * packed.
  *
  * Context: process, may sleep.
  * Return: 0 or -errno.
@@ -249,14 +253,15 @@ int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
 int xvf_choose_descriptors(struct xvf_device *xvf);
 
 /**
- * xvf_smallest_queue() - how many entries all queues of the device have
+ * xvf_measure_queues() - how large the queues of the device will be
  * @xvf: the device
- * @num: result, of the smallest queue
+ * @smallest: result, entries of the smallest queue
+ * @slots: result, entries of all of them, and pages of their memory
  *
  * Context: process, may sleep.
  * Return: 0 or -errno.
  */
-int xvf_smallest_queue(struct xvf_device *xvf, u32 *num);
+int xvf_measure_queues(struct xvf_device *xvf, u32 *smallest, u32 *slots);
 
 /*
  * vring.c: the members of virtio_config_ops that are about queues.  Context of
