@@ -263,6 +263,9 @@ static void fail_untried(struct fail_state *f, unsigned int head)
 	if (fail_head(f, head)) {
 		/* The driver may have it in flight again at once. */
 		f->done++;
+		/* Each descriptor of a chain has its id: one is enough. */
+		if (f->queue->packed)
+			__set_bit(head, f->queue->tried);
 	} else {
 		__set_bit(head, f->queue->tried);
 		f->misses--;
