@@ -22,7 +22,7 @@
 #define MAX_QUEUES	64
 #define MAX_REQS	256
 #define MAX_TORN	12
-#define UNMAPPABLE	(1 << 20)
+#define UNMAPPABLE	BIT(20)
 #define TIMEOUT		(20 * HZ)
 
 struct vqt_queue;
