@@ -41,6 +41,9 @@
 /* Devices with more queues get indirect descriptors unasked. */
 #define MAX_ASKED_QUEUES	64
 
+/* Tables for fewer buffers are not worth it. */
+#define MIN_TABLE		4
+
 static bool indirect;
 module_param(indirect, bool, 0644);
 MODULE_PARM_DESC(indirect, "indirect descriptors also on rings of 512 entries and more (default N)");
@@ -109,33 +112,47 @@ int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id)
 }
 
 /*
+ * How many buffers a chain can have, table included, if there is a slot for each
+ * that the rings have room for.
+ */
+static u32 sure_chain(struct xvf_device *xvf, const struct xvf_sizes *sizes)
+{
+	u32 all = grant_dma_max_size(xvf->gdma) / PAGE_SIZE - 1;
+
+	return all > sizes->pages ? (all - sizes->pages) / sizes->entries : 0;
+}
+
+/*
  * Where a mapping fails on a packed ring, Linux returns -EIO instead of -ENOMEM,
  * and drivers fail the request instead of trying again.  So none may fail: all
  * that the rings have room for must have it in the window, too.  With indirect
- * tables that would be too much.
+ * tables that is so much that rings and requests must be small.
  */
-static int choose_packed(struct xvf_device *xvf)
+static int make_packed_sure(struct xvf_device *xvf)
 {
-	u32 num, slots;
+	struct xvf_sizes sizes;
+	u32 slots = 1;
 	int err;
 
-	if (!(xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED)))
-		return -ENOENT;
-	err = -ENOSPC;
-	if (xvf->max_vqs <= MAX_ASKED_QUEUES)
-		err = xvf_measure_queues(xvf, &num, &slots);
-	/* The shortest request has three buffers. */
-	if (!err)
-		err = num < 3 ? -EINVAL : grant_dma_make_sure(xvf->gdma, slots);
-	if (err) {
-		dev_notice(&xvf->xdev->dev, "split rings instead of packed ones, for which there is no room in the window: %d\n",
-			   err);
-		xvf->features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
+	if (xvf->max_vqs > MAX_ASKED_QUEUES)
+		return -ENOSPC;
+	if (indirect)
+		xvf->ring_max = XVF_MIN_QUEUE_SIZE;
+	err = xvf_measure_queues(xvf, &sizes);
+	if (err)
 		return err;
+	/* Header and status are in a chain, too. */
+	if (!sizes.entries || sizes.smallest < 3)
+		return -EINVAL;
+	xvf->chain_max = sizes.smallest - 2;
+	if (indirect) {
+		slots = sure_chain(xvf, &sizes);
+		if (slots < 3 + MIN_TABLE)
+			return -ENOSPC;
+		xvf->chain_max = slots - 3;
 	}
-	xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
-	xvf->chain_max = num - 2;
-	return 0;
+	return grant_dma_make_sure(xvf->gdma,
+				   sizes.entries * slots + sizes.pages);
 }
 
 /*
@@ -144,17 +161,30 @@ static int choose_packed(struct xvf_device *xvf)
  */
 int xvf_choose_descriptors(struct xvf_device *xvf)
 {
-	u32 num, slots;
+	struct xvf_sizes sizes;
 	int err;
 
-	if (!choose_packed(xvf))
-		return 0;
-	xvf->chain_max = XVF_DIRECT_QUEUE_SIZE - 2;
+	xvf->ring_max = XVF_MAX_QUEUE_SIZE;
+	if (xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED)) {
+		err = make_packed_sure(xvf);
+		if (!err && !indirect)
+			xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+		if (!err)
+			return 0;
+		dev_notice(&xvf->xdev->dev, "split rings instead of packed ones, for which there is no room in the window: %d\n",
+			   err);
+		xvf->features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
+		xvf->ring_max = XVF_MAX_QUEUE_SIZE;
+	}
+
+	xvf->chain_max = U32_MAX;
 	if (indirect || xvf->max_vqs > MAX_ASKED_QUEUES)
 		return 0;
-	err = xvf_measure_queues(xvf, &num, &slots);
-	if (!err && num >= XVF_DIRECT_QUEUE_SIZE)
+	err = xvf_measure_queues(xvf, &sizes);
+	if (!err && sizes.smallest >= XVF_DIRECT_QUEUE_SIZE) {
 		xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+		xvf->chain_max = XVF_DIRECT_QUEUE_SIZE - 2;
+	}
 	return err;
 }
 
@@ -212,9 +242,7 @@ static void limit_segments(struct virtio_device *vdev, unsigned int offset,
 	u32 most = grant_dma_max_segments(xvf->gdma);
 	__le32 *seg_max = buf;
 
-	/* Header and status are in the ring too, if there are no tables. */
-	if (!(xvf->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC)))
-		most = min(most, xvf->chain_max);
+	most = min(most, xvf->chain_max);
 	if (offset == seg_max_offset(vdev) && len == sizeof(*seg_max) &&
 	    le32_to_cpu(*seg_max) > most)
 		*seg_max = cpu_to_le32(most);

@@ -78,10 +78,11 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 	unsigned int initial = gdma->initial;
 	int err;
 
-	while (grant_dma_max_size(gdma) / size <= slots)
+	while (grant_dma_max_size(gdma) / size <= slots) {
 		size /= 2;
-	if (size < XEN_PAGE_SIZE)
-		return -ENOSPC;
+		if (size < XEN_PAGE_SIZE)
+			return -ENOSPC;
+	}
 
 	/* It does not shrink any more. */
 	gdma->initial = 0;

@@ -132,7 +132,7 @@ static size_t ring_size(bool packed, u32 num)
 static u32 queue_size(struct xvf_device *xvf, bool packed, u32 max)
 {
 	size_t share = grant_dma_max_size(xvf->gdma) / 8 / xvf->max_vqs;
-	u32 num = min_t(u32, max, XVF_MAX_QUEUE_SIZE);
+	u32 num = min(max, xvf->ring_max);
 
 	/* And each descriptor of a packed ring has a page, or more, for sure. */
 	while (num > XVF_MIN_QUEUE_SIZE &&
@@ -142,7 +142,7 @@ static u32 queue_size(struct xvf_device *xvf, bool packed, u32 max)
 	return num;
 }
 
-int xvf_measure_queues(struct xvf_device *xvf, u32 *smallest, u32 *slots)
+int xvf_measure_queues(struct xvf_device *xvf, struct xvf_sizes *sizes)
 {
 	bool packed = xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED);
 	struct xvio_vqueue max;
@@ -150,16 +150,18 @@ int xvf_measure_queues(struct xvf_device *xvf, u32 *smallest, u32 *slots)
 	u32 num;
 	int err;
 
-	*smallest = XVF_MAX_QUEUE_SIZE;
-	*slots = 0;
+	sizes->smallest = XVF_MAX_QUEUE_SIZE;
+	sizes->entries = 0;
+	sizes->pages = 0;
 	for (i = 0; i < xvf->max_vqs; i++) {
 		err = get_vqueue(xvf, i, &max);
 		if (err)
 			return err;
 		num = queue_size(xvf, packed, le32_to_cpu(max.max_size));
-		*smallest = min(*smallest, num);
-		*slots += num + PFN_UP(ring_size(packed, num)) +
-			  PFN_UP(inflight_size(packed, num));
+		sizes->smallest = min(sizes->smallest, num);
+		sizes->entries += num;
+		sizes->pages += PFN_UP(ring_size(packed, num)) +
+				PFN_UP(inflight_size(packed, num));
 	}
 	return 0;
 }

@@ -137,8 +137,8 @@ struct xvf_vdev {
  * @config_reported: that the config space cannot be read or written
  * @config_size: bytes of config space
  * @max_vqs: queues that the device has
- * @chain_max: buffers of a request, but for header and status, if each of them
- *	takes an entry of the ring
+ * @ring_max: entries of a queue at most
+ * @chain_max: buffers of a request at most, but for header and status
  * @queues_lock: protects @nr_queues and @queues against readers of
  *	statistics, and those and @ready against @break_work
  * @rings_lock: protects the same, and the packed rings of @queues, against who has
@@ -174,6 +174,7 @@ struct xvf_device {
 	bool config_reported;
 	u32 config_size;
 	u32 max_vqs;
+	u32 ring_max;
 	u32 chain_max;
 	struct mutex queues_lock; /* nr_queues, queues[], ready */
 	spinlock_t rings_lock; /* nr_queues, queues[], their ring */
@@ -245,7 +246,7 @@ int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
  *
  * Takes VIRTIO_F_RING_PACKED out of the features if the window is too small for
  * that, and VIRTIO_RING_F_INDIRECT_DESC if the rings are large enough without, or
- * packed.
+ * packed, unless the module's parameter wants it.
  *
  * Context: process, may sleep.
  * Return: 0 or -errno.
@@ -253,15 +254,26 @@ int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
 int xvf_choose_descriptors(struct xvf_device *xvf);
 
 /**
+ * struct xvf_sizes - how large the queues of a device are, all that it has
+ * @smallest: entries of the smallest
+ * @entries: of all of them
+ * @pages: memory of their rings and in-flight records
+ */
+struct xvf_sizes {
+	u32 smallest;
+	u32 entries;
+	u32 pages;
+};
+
+/**
  * xvf_measure_queues() - how large the queues of the device will be
  * @xvf: the device
- * @smallest: result, entries of the smallest queue
- * @slots: result, entries of all of them, and pages of their memory
+ * @sizes: result
  *
  * Context: process, may sleep.
  * Return: 0 or -errno.
  */
-int xvf_measure_queues(struct xvf_device *xvf, u32 *smallest, u32 *slots);
+int xvf_measure_queues(struct xvf_device *xvf, struct xvf_sizes *sizes);
 
 /*
  * vring.c: the members of virtio_config_ops that are about queues.  Context of
