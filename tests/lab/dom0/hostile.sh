@@ -138,7 +138,7 @@ evil_report() { # REGEX, or nothing: then no word about a broken device
 	}
 	# Errors of I/O are the block layer's, and limited there.
 	count=$(grep -cvE 'I/O error|[Ee]rror on dev|op 0x' <<<"$lines")
-	[ "$count" -le 10 ] || no "$count lines in the guest's log"
+	[ "$count" -le "${EVIL_LINES:-10}" ] || no "$count lines in the guest's log"
 }
 
 evil_unbind() {

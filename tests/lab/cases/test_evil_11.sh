@@ -14,6 +14,10 @@ evil packed-id-range broken "$broken"
 evil packed-id-repeated broken "$broken"
 evil packed-id-free broken "$broken"
 evil packed-length healthy
+# What is in flight is not to be told from such a ring, so each id is tried, and
+# the kernel has a line for each that it is not.
+EVIL_LINES=300
 evil packed-ring broken "$broken"
+EVIL_LINES=10
 evil packed-scribble broken "$broken"
 evil_end

@@ -31,14 +31,16 @@ lab_domu_destroy d1
 for vcpus in 4 1; do
 	lab_log "all queues, $vcpus processors"
 	vqt_domu d1 vcpus=$vcpus memory=768
-	for how in "64 64 0" "64 1024 0" "64 1024 1" "16 256 1" "1 1024 0" \
+	for how in "64 64 0" "64 1024 0" "16 1024 1" "4 256 1" "1 1024 0" \
 		"1 1024 1"; do
 		read -r queues size packed <<<"$how"
 		vqt_attach d1 \
 			"path=$IMAGE,queues=$queues,queue_size=$size,packed=$packed"
-		vqt_run d1 $((1 + queues)) io_only=1
-		grep -q "^# .* rings, $queues queues of " "$CASE_DIR/ktap" ||
-			lab_fail "not $queues queues"
+		vqt_run d1 $((1 + 2 * queues)) io_only=1
+		kind=split
+		[ "$packed" = 0 ] || kind=packed
+		grep -q "^# $kind rings, $queues queues of " "$CASE_DIR/ktap" ||
+			lab_fail "not $queues $kind queues"
 		detach d1 "$DEV"
 	done
 	lab_domu_destroy d1

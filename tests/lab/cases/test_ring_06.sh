@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Packed rings, every mode, with and without indirect tables, on one and on four
+# queues: all sizes and depths, aligned or not, verify (R1).
+# lab: suites=bookworm guests=pv timeout=900
+# shellcheck source=tests/lab/dom0/cases.sh
+. /lab/dom0/cases.sh
+# shellcheck source=tests/lab/dom0/r1.sh
+. /lab/dom0/r1.sh
+
+r1_all 1
+lab_pass
