@@ -37,8 +37,8 @@ for vcpus in 4 1; do
 		vqt_attach d1 \
 			"path=$IMAGE,queues=$queues,queue_size=$size,packed=$packed"
 		vqt_run d1 $((1 + 2 * queues)) io_only=1
-		kind=split
-		[ "$packed" = 0 ] || kind=packed
+		kind='split'
+		[ "$packed" = 0 ] || kind='packed'
 		grep -q "^# $kind rings, $queues queues of " "$CASE_DIR/ktap" ||
 			lab_fail "not $queues $kind queues"
 		detach d1 "$DEV"
