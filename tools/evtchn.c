@@ -39,8 +39,11 @@ int xvb_evtchn_open(uint32_t domid, struct xvb_evtchn **out)
 		err = errno_or_eio();
 		goto err_free;
 	}
-	/* Whoever takes over this process gets no other domain's ports. */
-	if (xenevtchn_restrict(ec->handle, (domid_t)domid)) {
+	/*
+	 * Whoever takes over this process gets no other domain's ports.  Linux
+	 * refuses that for domain 0, which may do everything anyway.
+	 */
+	if (domid && xenevtchn_restrict(ec->handle, (domid_t)domid)) {
 		err = errno_or_eio();
 		goto err_close;
 	}
@@ -77,6 +80,20 @@ int xvb_evtchn_bind(struct xvb_evtchn *ec, uint32_t remote)
 	if (port < 0)
 		return errno_or_eio();
 	ec->port = port;
+	return 0;
+}
+
+int xvb_evtchn_alloc(struct xvb_evtchn *ec, uint32_t *port)
+{
+	int own;
+
+	if (ec->port != UNBOUND)
+		return -EBUSY;
+	own = xenevtchn_bind_unbound_port(ec->handle, ec->domid);
+	if (own < 0)
+		return errno_or_eio();
+	ec->port = own;
+	*port = (uint32_t)own;
 	return 0;
 }
 

@@ -17,7 +17,8 @@ struct xvb_evtchn;
 
 /**
  * xvb_evtchn_open() - open the event channel device
- * @domid:	the only domain whose ports can be bound from now on
+ * @domid:	the only domain whose ports can be bound from now on, but for
+ *		domain 0: then any can
  * @out:	the handle, bound to nothing
  *
  * Return: 0 or -errno.
@@ -50,7 +51,16 @@ int xvb_evtchn_fd(const struct xvb_evtchn *ec);
 int xvb_evtchn_bind(struct xvb_evtchn *ec, uint32_t remote);
 
 /**
- * xvb_evtchn_unbind() - undo xvb_evtchn_bind()
+ * xvb_evtchn_alloc() - make an unbound port for the other domain
+ * @ec:		the handle, bound to nothing
+ * @port:	what the other domain binds
+ *
+ * Return: 0, -EBUSY when bound, or -errno.
+ */
+int xvb_evtchn_alloc(struct xvb_evtchn *ec, uint32_t *port);
+
+/**
+ * xvb_evtchn_unbind() - undo xvb_evtchn_bind() or xvb_evtchn_alloc()
  * @ec:		the handle; bound or not
  */
 void xvb_evtchn_unbind(struct xvb_evtchn *ec);
