@@ -102,7 +102,7 @@ setup:
 help:
 	@echo 'make                  module and tools, or what is missing for them'
 	@echo 'make modules KDIR=... $(module) for the kernel whose headers are in KDIR'
-	@echo 'make tools            xen-virtiod and xen-virtio'
+	@echo 'make tools            xen-virtiod, xen-virtio and xen-virtio-bench'
 	@echo 'make install          both, to DESTDIR and PREFIX ($(PREFIX));'
 	@echo '                      install-modules, install-tools: one of them'
 	@echo 'make clean            removes what make built in this tree'

@@ -10,6 +10,7 @@ DAEMON_OBJS := xen-virtiod.o supervisor.o wproc.o xenbus.o xdev.o \
 CLI_OBJS := xen-virtio.o cli.o cli_attach.o cli_detach.o cli_list.o cli_stats.o \
 	    cli_stats_show.o spec.o \
 	    ctl.o
+BENCH_OBJS := xen-virtio-bench.o bench_run.o bench_report.o bench_grants.o gntmap.o evtchn.o
 
 XEN_PKGS := xenstore xengnttab xenevtchn xentoollog libseccomp libcap-ng json-c
 LDFLAGS += -Wl,--as-needed
