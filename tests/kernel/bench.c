@@ -11,9 +11,11 @@
  * Each thread has one CPU, maps 32 buffers, unmaps them, and again.  "holes" says
  * that 600 mappings of 512 bytes and 600 of a page were made before, and every
  * second one ended (seq: 8192 references taken, every second one given back).
- * One line for each measurement:
+ * One line for each measurement; map_ns and unmap_ns are the parts of the two,
+ * of all CPUs together:
  *
- *	# bench seq size=4096 holes=0 cpus=2 pairs=123456 ns=1000000000
+ *	# bench seq size=4096 holes=0 cpus=1 pairs=123456 ns=100000000
+ *		map_ns=60000000 unmap_ns=39000000
  */
 
 #include <linux/atomic.h>
@@ -61,6 +63,8 @@ struct thread {
 	dma_addr_t addr[BATCH];
 	grant_ref_t ref[BATCH];
 	unsigned long pairs;
+	s64 map_ns;
+	s64 unmap_ns;
 	int err;
 };
 
@@ -76,9 +80,17 @@ struct bench {
 	struct thread threads[CPUS_MAX];
 };
 
+/* The clock is read three times for each batch, which is in its costs. */
+static void account(struct thread *th, ktime_t start, ktime_t mapped)
+{
+	th->map_ns += ktime_to_ns(ktime_sub(mapped, start));
+	th->unmap_ns += ktime_to_ns(ktime_sub(ktime_get(), mapped));
+}
+
 static int dma_batch(struct thread *th)
 {
 	struct bench *b = th->b;
+	ktime_t start = ktime_get(), mapped;
 	unsigned int i, n;
 	int err = 0;
 
@@ -92,9 +104,11 @@ static int dma_batch(struct thread *th)
 			break;
 		}
 	}
+	mapped = ktime_get();
 	for (i = 0; i < n; i++)
 		dma_unmap_single_attrs(b->t->dev, th->addr[i], b->size,
 				       DMA_TO_DEVICE, b->attrs);
+	account(th, start, mapped);
 	return err;
 }
 
@@ -125,6 +139,7 @@ static int seq_unmap(struct bench *b, grant_ref_t ref)
 static int seq_batch(struct thread *th)
 {
 	struct bench *b = th->b;
+	ktime_t start = ktime_get(), mapped;
 	unsigned int i, n;
 	int err = 0;
 
@@ -133,8 +148,10 @@ static int seq_batch(struct thread *th)
 			      &th->ref[n]);
 	if (err)
 		n--;
+	mapped = ktime_get();
 	for (i = 0; i < n; i++)
 		err = seq_unmap(b, th->ref[i]) ?: err;
+	account(th, start, mapped);
 	return err;
 }
 
@@ -179,10 +196,10 @@ static int thread_start(struct bench *b, unsigned int cpu)
 static int measure(struct bench *b, const char *name, bool holes,
 		   unsigned int cpus)
 {
+	s64 ns = 0, map_ns = 0, unmap_ns = 0;
 	unsigned long pairs = 0;
 	unsigned int cpu;
 	ktime_t start;
-	s64 ns = 0;
 	int err = 0;
 
 	memset(b->threads, 0, sizeof(b->threads));
@@ -209,13 +226,15 @@ static int measure(struct bench *b, const char *name, bool holes,
 			free_pages_exact(th->memory,
 					 BATCH * PAGE_ALIGN(b->size));
 		pairs += th->pairs;
+		map_ns += th->map_ns;
+		unmap_ns += th->unmap_ns;
 		err = err ?: th->err;
 	}
 	if (err)
 		return gdt_fail("%s, %zu bytes, %u CPUs: %d", name, b->size,
 				cpus, err);
-	gdt_say("bench %s size=%zu holes=%d cpus=%u pairs=%lu ns=%lld", name,
-		b->size, holes, cpus, pairs, ns);
+	gdt_say("bench %s size=%zu holes=%d cpus=%u pairs=%lu ns=%lld map_ns=%lld unmap_ns=%lld",
+		name, b->size, holes, cpus, pairs, ns, map_ns, unmap_ns);
 	return 0;
 }
 
