@@ -36,6 +36,7 @@
 #define CPUS_MAX	4
 #define SEQ_HOLES	8192	/* references, every second one free */
 #define DMA_HOLES	600	/* mappings of each size, every second one free */
+#define GROW_TRIES	1000	/* of a millisecond or two */
 
 static unsigned int bench_ms = 1000;
 module_param(bench_ms, uint, 0444);
@@ -297,17 +298,31 @@ struct holes {
 	dma_addr_t addr[DMA_HOLES];
 };
 
+/*
+ * A window that is full grows while nobody waits for it, and tells nobody: as
+ * every driver, try again.
+ */
+static int holes_map(struct gdt *t, dma_addr_t *addr, size_t size)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < GROW_TRIES; tries++) {
+		*addr = dma_map_single(t->dev, t->arena, size, DMA_TO_DEVICE);
+		if (!dma_mapping_error(t->dev, *addr))
+			return 0;
+		usleep_range(1000, 2000);
+	}
+	return -ENOSPC;
+}
+
 static int holes_make(struct gdt *t, struct holes *h, size_t size)
 {
 	unsigned int i;
 
 	h->size = size;
-	for (h->n = 0; h->n < DMA_HOLES; h->n++) {
-		h->addr[h->n] = dma_map_single(t->dev, t->arena, size,
-					       DMA_TO_DEVICE);
-		if (dma_mapping_error(t->dev, h->addr[h->n]))
+	for (h->n = 0; h->n < DMA_HOLES; h->n++)
+		if (holes_map(t, &h->addr[h->n], size))
 			break;
-	}
 	for (i = 0; i < h->n; i += 2)
 		dma_unmap_single(t->dev, h->addr[i], size, DMA_TO_DEVICE);
 	return h->n == DMA_HOLES ? 0 : gdt_fail("mapping %u buffers", h->n);
