@@ -15,6 +15,8 @@ UNITDIR	?= /lib/systemd/system
 RULESDIR	?= /lib/udev/rules.d
 SUITE	?=
 GUEST	?=
+QUICK	?=
+COMPARE	?=
 T	?=
 
 INSTALL_MOD_PATH ?= $(DESTDIR)
@@ -34,7 +36,7 @@ have_tools := $(shell pkg-config --exists $(tools_libs) 2>/dev/null && echo y)
 have_kdir  := $(if $(wildcard $(KDIR)/Makefile),y)
 
 .PHONY: all modules tools install install-modules install-tools clean \
-	unit static lab check check-debug demo setup help
+	unit static lab check check-debug demo bench setup help
 
 all: $(if $(have_kdir),modules,no-kdir) $(if $(have_tools),tools,no-tools)
 	@$(if $(have_kdir)$(have_tools),true,false)
@@ -96,6 +98,10 @@ check-debug:
 demo:
 	@tests/demo/run --guest $(or $(GUEST),pv)
 
+bench:
+	@tests/bench/run --set $(if $(QUICK),quick,full) \
+		--guest $(or $(GUEST),pv) $(if $(COMPARE),--compare '$(COMPARE)')
+
 setup:
 	@tests/setup all
 
@@ -116,6 +122,8 @@ help:
 	@echo '                      kmemleak and DMA debugging; builds it first'
 	@echo 'make demo           boots Xen, dom0 and a domU from a virtio disk;'
 	@echo '                      GUEST=pvh for a PVH guest'
+	@echo 'make bench            what grants cost, beside xen-blkfront: a report;'
+	@echo '                      QUICK=1: less of it, COMPARE=OLD.json: what changed'
 	@echo 'make setup            installs what the tests need (apt, as root)'
 	@echo
 	@echo 'Caches and logs: $$XEN_VIRTIO_CACHE, by default /var/cache/xen-virtio.'

@@ -156,11 +156,29 @@ static int seq_batch(struct thread *th)
 	return err;
 }
 
+/* The window may have to grow first, as in holes_map(). */
+static int warm_up(struct thread *th)
+{
+	unsigned int tries;
+	int err = 0;
+
+	for (tries = 0; tries < GROW_TRIES; tries++) {
+		err = th->b->batch(th);
+		if (!err)
+			break;
+		usleep_range(1000, 2000);
+	}
+	return err;
+}
+
 static int thread_main(void *data)
 {
 	struct thread *th = data;
 	struct bench *b = th->b;
 
+	th->err = warm_up(th);
+	th->map_ns = 0;
+	th->unmap_ns = 0;
 	atomic_inc(&b->ready);
 	while (!READ_ONCE(b->go))
 		cond_resched();

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What "make bench" measures, in dom0 and with --icount: workloads by
+# transports, what mappings cost in the guest, and xen-virtio-bench.
+#
+# Each measurement is one line of the log, "bench: KIND KEY=VALUE…", which
+# report.py reads on the host; so what was measured before an end that nobody
+# wanted is there.  BENCH_SET is full, quick or smoke.  Time is the emulated
+# clock, which counts instructions: 1 ns is one.
+
+SET=${BENCH_SET:-quick}
+RAM_KIB=32768
+MIB=$((RAM_KIB / 1024))
+# Transports: how the guest sees the disk, and its I/O scheduler.  For ours it
+# is what the udev rule sets, for blkfront the kernel's default, and none.
+declare -A disk=([floor]=ram0 [blkfront]=xvda [blkfront-none]=xvda
+	[blkfront-nopersist]=xvdb)
+declare -A scheduler=([blkfront]=mq-deadline [blkfront-none]=none
+	[blkfront-nopersist]=mq-deadline)
+# What ours are attached with, and their numbers.
+declare -A spec=([window]=dma=window [auto]=dma=auto
+	[direct-copy]="dma=direct,direct-grants=copy"
+	[direct-map]="dma=direct,direct-grants=map")
+declare -A devid=()
+GUEST_PROBES=(gnttab_grant_foreign_access_ref gnttab_end_foreign_access_ref)
+DOM0_PROBES=(gnttab_map_refs gnttab_unmap_refs gnttab_batch_copy)
+
+say() {
+	lab_log "bench: $*"
+}
+
+# --- what is measured --------------------------------------------------------
+
+choose() {
+	case $SET in
+	full)
+		transports=(floor window auto direct-copy direct-map blkfront
+			blkfront-none blkfront-nopersist)
+		;;
+	quick) transports=(floor window auto direct-copy blkfront blkfront-none) ;;
+	smoke) transports=(floor window blkfront) ;;
+	*) lab_broken "no set '$SET'" ;;
+	esac
+}
+
+# "SIZE DIRECTION DEPTH" of each workload, the most wanted first.
+workloads() {
+	local size rw depth
+
+	case $SET in
+	smoke) printf '%s\n' '4k randread 32' '4k randwrite 32' ;;
+	quick)
+		printf '%s\n' '4k randread 32' '4k randwrite 32' \
+			'64k randread 32' '64k randwrite 32' \
+			'4k randread 1' '4k randwrite 1'
+		;;
+	full)
+		for depth in 32 1 4 128; do
+			for size in 4k 64k 1m; do
+				for rw in randread randwrite read write; do
+					echo "$size $rw $depth"
+				done
+			done
+		done
+		;;
+	esac
+}
+
+# As many that fio's milliseconds are less than half a percent of the time.
+requests() { # TRANSPORT SIZE
+	local n
+
+	case $2 in
+	4k) n=10000 ;;
+	64k) n=3000 ;;
+	1m) n=300 ;;
+	esac
+	[ "$1" != floor ] || n=$((n * 2))
+	[ "$SET" != smoke ] || n=1000
+	echo "$n"
+}
+
+# --- in the guest ------------------------------------------------------------
+
+# One measurement, so that there is one command for each: counters before,
+# fio, counters after.
+guest_script() {
+	cat <<-'END'
+		snapshot() {
+			cat "/sys/kernel/debug/xen-virtio/virtio-$id/stats" \
+				2>/dev/null
+			awk '{ print "hits." $1, $2 }' \
+				/sys/kernel/tracing/kprobe_profile
+			awk '$NF == "blkif" {
+				for (i = 2; $i ~ /^[0-9]+$/; i++)
+					sum += $i
+			} END { print "blkif", sum + 0 }' /proc/interrupts
+		}
+		disk=$1 sched=$2 id=$3
+		shift 3
+		[ "$sched" = - ] ||
+			echo "$sched" >"/sys/block/$disk/queue/scheduler" || exit
+		snapshot | sed 's/^/before /'
+		fio --name=n "--filename=/dev/$disk" --ioengine=libaio \
+			--direct=1 --randrepeat=1 --io_size=1T --minimal \
+			--terse-version=3 "$@" | sed 's/^/fio /'
+		snapshot | sed 's/^/after /'
+	END
+}
+
+# "where.NAME DIFFERENCE" of "before NAME VALUE" and "after NAME VALUE".
+differences() { # WHERE
+	awk -v where="$1" '
+		$3 !~ /^[0-9]+$/ { next }
+		$1 == "before" { old[$2] = $3 }
+		$1 == "after" && $3 != old[$2] {
+			printf " %s.%s=%d", where, $2, $3 - old[$2]
+		}'
+}
+
+# --- in dom0 -----------------------------------------------------------------
+
+dom0_snapshot() { # TRANSPORT
+	local id=${devid[$1]:-}
+
+	# Of the object's parts only what is about all queues together.
+	[ -z "$id" ] || xen-virtio stats --json n "$id" |
+		awk -F '[":, ]+' '/"total"/ { on = 1 } /"queues"/ { on = 0 }
+			on && $3 ~ /^[0-9]+$/ { print $2, $3 }'
+	awk '{ print "hits." $1, $2 }' /sys/kernel/tracing/kprobe_profile
+	awk '$NF == "blkif-backend" {
+			for (i = 2; $i ~ /^[0-9]+$/; i++)
+				sum += $i
+		} END { print "blkif-backend", sum + 0 }' /proc/interrupts
+}
+
+# one TRANSPORT SIZE DIRECTION DEPTH REQUESTS: "ios=N ms=N COUNTER=N…".
+one() {
+	local dev=${disk[$1]} id=${devid[$1]:--}
+
+	dom0_snapshot "$1" | sed 's/^/before /' >/tmp/dom0
+	lab_domu_exec n "sh /run/point $dev ${scheduler[$1]:--} $id \
+		--bs=$2 --rw=$3 --iodepth=$4 --number_ios=$5 \
+		--size=${MIB}M" >/tmp/guest || return
+	dom0_snapshot "$1" | sed 's/^/after /' >>/tmp/dom0
+	awk -F ';' -v rw="$3" '/^fio / {
+		at = rw ~ /read/ ? 6 : 47
+		printf "kib=%d ms=%d", $at, $(at + 3)
+	}' /tmp/guest
+	differences guest </tmp/guest
+	differences dom0 </tmp/dom0
+	echo
+}
+
+# The timed run; then a shorter one with probes on what grants and maps, which
+# cost instructions themselves.
+measure() { # TRANSPORT SIZE DIRECTION DEPTH
+	local values n
+
+	n=$(requests "$1" "$2")
+	values=$(one "$@" "$n") || lab_fail "fio on $1 ($*)"
+	[[ $values == kib=[1-9]* ]] || lab_fail "fio on $1 ($*): no result"
+	say "point transport=$1 size=$2 rw=$3 depth=$4 $values"
+	if [ "$1" = floor ] || [ "$probed" = 0 ]; then
+		return 0
+	fi
+	probes_switch 1
+	values=$(one "$@" $((n / 4))) || lab_fail "fio on $1 ($*), probed"
+	probes_switch 0
+	say "probed transport=$1 size=$2 rw=$3 depth=$4 $values"
+}
+
+# --- probes ------------------------------------------------------------------
+
+probes_text() {
+	cat <<-END
+		cd /sys/kernel/tracing || exit
+		for p in $*; do
+			echo "p:bench/\$p \$p" >>kprobe_events || exit
+		done
+	END
+}
+
+probes_switch() { # 0|1
+	local text="echo $1 >/sys/kernel/tracing/events/bench/enable"
+
+	sh -c "$text" && lab_domu_exec n "$text"
+}
+
+probes_define() {
+	sh -c "$(probes_text "${DOM0_PROBES[@]}")" &&
+		lab_domu_exec n "$(probes_text "${GUEST_PROBES[@]}")"
+}
+
+# --- devices -----------------------------------------------------------------
+
+# Memory that was never written would make reads cheaper than they are.
+fill() { # DEVICE
+	dd if=/dev/zero of="$1" bs=1M count="$MIB" oflag=direct status=none
+}
+
+wait_for_disk() { # NAME
+	lab_wait_for 30 lab_domu_exec n test -b "/dev/$1" ||
+		lab_fail "no /dev/$1 in the guest"
+}
+
+attach_blkfront() { # VDEV RAMDISK PERSISTENT
+	echo "$3" >/sys/module/xen_blkback/parameters/feature_persistent
+	xl block-attach n "format=raw,vdev=$1,access=rw,target=$2" ||
+		lab_fail "attaching $1"
+	wait_for_disk "$1"
+}
+
+our_disks() {
+	lab_domu_exec n 'cd /sys/block && ls -d vd* 2>/dev/null || :'
+}
+
+# Its name is the one that was not there.
+attach_ours() { # TRANSPORT
+	local before glob
+
+	before=$(our_disks)
+	devid[$1]=$(lab_attach n "type=blk,path=/dev/ram0,${spec[$1]}") ||
+		lab_fail "attaching with ${spec[$1]}"
+	glob="/sys/bus/xen/devices/virtio-${devid[$1]}/virtio*/block/vd*"
+	lab_wait_for 30 lab_domu_exec n "ls -d $glob >/dev/null 2>&1" ||
+		lab_fail "no disk for ${spec[$1]}"
+	disk[$1]=$(lab_domu_exec n "basename $glob")
+	[[ " ${before//$'\n'/ } " != *" ${disk[$1]} "* ]] ||
+		lab_broken "${disk[$1]} was there before"
+	scheduler[$1]=none
+}
+
+attach_all() {
+	local each
+
+	for each in "${transports[@]}"; do
+		case $each in
+		floor|blkfront-none) ;;
+		blkfront) attach_blkfront xvda /dev/ram1 1 ;;
+		blkfront-nopersist) attach_blkfront xvdb /dev/ram2 0 ;;
+		*) attach_ours "$each" ;;
+		esac
+	done
+}
+
+# Fill pools, caches and persistent grants: what is measured is steady state.
+warm_up() {
+	local each
+
+	for each in "${transports[@]}"; do
+		one "$each" 64k write 32 1024 >/dev/null ||
+			lab_fail "fio on $each"
+	done
+}
+
+prepare() {
+	modprobe brd rd_nr=4 "rd_size=$RAM_KIB"
+	modprobe xen-blkback
+	fill /dev/ram0
+	fill /dev/ram1
+	fill /dev/ram2
+	fill /dev/ram3
+	lab_start_daemon
+	lab_domu_create n memory=512
+	lab_domu_wait n
+	# fio must not find the memory of a ramdisk missing.
+	lab_domu_exec n "modprobe xen-blkfront &&
+		modprobe brd rd_nr=1 rd_size=$RAM_KIB &&
+		dd if=/dev/zero of=/dev/ram0 bs=1M count=$MIB oflag=direct \
+			status=none
+		cat >/run/point <<'END'
+$(guest_script)
+END"
+	attach_all
+	probed=1
+	probes_define || probed=0
+	[ "$probed" = 1 ] || say "note no probes here: hypercalls are not counted"
+}
+
+macro() {
+	local size rw depth each
+
+	while read -r size rw depth <&3; do
+		for each in "${transports[@]}"; do
+			measure "$each" "$size" "$rw" "$depth"
+		done
+	done 3< <(workloads)
+}
+
+# --- micro -------------------------------------------------------------------
+
+micro_backend() {
+	local samples=200
+
+	modprobe xen-gntalloc || lab_fail "loading xen-gntalloc"
+	[ "$SET" != smoke ] || samples=20
+	xen-virtio-bench --icount --json --samples "$samples" >/tmp/micro ||
+		lab_fail "xen-virtio-bench"
+	say "micro $(tr -d '\n' </tmp/micro)"
+}
+
+# gdt.sh wants these two.
+attach() { # NAME SPEC
+	DEV=$(lab_attach "$1" "$2") || lab_fail "attaching $2"
+}
+
+fe_state() { # NAME DEVICE
+	xenstore-read "/local/domain/$(xl domid "$1")/device/virtio/$2/state"
+}
+
+micro_guest_run() { # MODE WHAT…
+	local mode=$1 what line
+	local -a options=(tests=bench bench_cpus=1)
+
+	shift
+	options+=("bench_ms=$([ "$SET" = smoke ] && echo 100 || echo 200)")
+	gdt_attach g "path=/dev/ram3,dma=$mode"
+	for what; do
+		gdt_run g "${options[@]}" "bench_what=$what"
+		gdt_good
+		gdt_unload g
+		# The first word is WHAT.
+		while read -r _ line; do
+			say "guest mode=$mode what=$what $line"
+		done < <(sed -n 's/^# bench //p' "$CASE_DIR/ktap")
+	done
+	lab_detach g "$DEV" || lab_fail "detaching"
+}
+
+micro_guest() {
+	CASE_DIR=/tmp/case
+	mkdir -p "$CASE_DIR"
+	# shellcheck source=tests/lab/dom0/gdt.sh
+	. /lab/dom0/gdt.sh
+	gdt_domu g memory=256
+	micro_guest_run window dma place seq
+	[ "$SET" = smoke ] || micro_guest_run direct dma place
+	lab_domu_shutdown g
+}
+
+finish() {
+	xl block-detach n xvda || :
+	xl block-detach n xvdb 2>/dev/null || :
+	lab_domu_shutdown n
+	lab_stop_daemon
+	rmmod brd
+}
+
+[ "$LAB_ICOUNT" = 1 ] || lab_skip "instructions are not counted"
+choose
+say "set name=$SET suite=$LAB_SUITE guest=$LAB_GUEST" \
+	"xen=$(xl info | awk '$1 == "xen_version" { print $3 }')" \
+	"dom0=$(uname -r) linux=$(cat /lab/guest/release)" \
+	"transports=${#transports[@]} workloads=$(workloads | wc -l)"
+micro_backend
+prepare
+warm_up
+macro
+micro_guest
+finish
+say "complete"
+lab_pass

@@ -1,0 +1,420 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Makes a report of what measure.sh said.
+
+    report.py [--compare OLD.json] LOG DIR
+
+LOG has lines "bench: KIND KEY=VALUE..."; DIR gets report.json, report.md, and
+what gnuplot needs for the pictures.  The summary goes to standard output.  All
+costs are instructions of the whole machine, counted by the emulator's clock;
+nothing here is time of any hardware.
+
+Exit status: 0, 1 when something is missing, 2 when there is nothing to report.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+
+SIZES = {"4k": 4096, "64k": 65536, "1m": 1048576}
+OURS = ("window", "auto", "direct-copy", "direct-map")
+REFERENCE = "blkfront"
+FLOOR = "floor"
+# What the project wants: what we add to the floor, by what blkfront adds.
+TARGETS = (("4k", 32, 0.5), ("4k", 1, 0.8), ("64k", 32, 0.7))
+# Counters that mean the same, whoever keeps them; summed up for each I/O.
+COUNTS = {
+    "notifications": ("guest.queue0.kicks", "guest.queue0.interrupts",
+                      "guest.blkif", "dom0.blkif-backend"),
+    "guest_copied_bytes": ("guest.bytes_in", "guest.bytes_out"),
+    "backend_copied_bytes": ("dom0.bytes-copied",),
+    "backend_maps": ("dom0.grant-maps",),
+    "backend_unmaps": ("dom0.grant-unmaps",),
+    "backend_grant_copies": ("dom0.grant-copies",),
+}
+# The same of the run with probes.
+PROBED = {
+    "grants": ("guest.hits.gnttab_grant_foreign_access_ref",),
+    "revoked": ("guest.hits.gnttab_end_foreign_access_ref",),
+    "map_calls": ("dom0.hits.gnttab_map_refs",),
+    "unmap_calls": ("dom0.hits.gnttab_unmap_refs",),
+    "copy_calls": ("dom0.hits.gnttab_batch_copy",),
+}
+# What a whole report has of the operations by themselves.
+BACKEND = ("grant-map", "grant-unmap", "grant-copy-from", "grant-copy-to",
+           "window-read", "window-write", "event-send", "event-deliver",
+           "event-round-trip")
+GUEST = ("dma", "place", "seq")
+# Changes below this are noise: fio counts milliseconds.
+NOISE = 1.0
+
+
+def pairs(text):
+    """The dictionary of "KEY=VALUE..."; numbers are numbers."""
+    found = {}
+    for word in text.split():
+        key, equals, value = word.partition("=")
+        if equals:
+            found[key] = int(value) if value.isdigit() else value
+    return found
+
+
+def per_io(values, ios, names):
+    """Sums of counters for each I/O."""
+    return {name: round(sum(values.get(key, 0) for key in keys) / ios, 4)
+            for name, keys in names.items()}
+
+
+def request_count(values):
+    """I/Os that fio did: it says KiB."""
+    return values["kib"] * 1024 // SIZES[values["size"]]
+
+
+def name_of(point):
+    """What identifies a measurement, for people and for --compare."""
+    return "{size} {rw} depth {depth} {transport}".format(**point)
+
+
+def make_point(values):
+    """The result of one timed run."""
+    ios = request_count(values)
+    point = {key: values[key] for key in ("transport", "size", "rw", "depth")}
+    point.update(ios=ios, instructions=round(values["ms"] * 1000000 / ios),
+                 resolution=round(1000000 / ios))
+    point.update(per_io(values, ios, COUNTS))
+    return point
+
+
+def make_guest(values):
+    """What a mapping costs in the guest, by grant_dma_test.ko."""
+    n = values["pairs"]
+    result = {key: values[key] for key in ("mode", "what", "size", "holes")}
+    result["pair"] = round(values["ns"] / n)
+    for key in ("map", "unmap"):
+        if key + "_ns" in values:
+            result[key] = round(values[key + "_ns"] / n)
+    return result
+
+
+def read_log(path):
+    """The report, as far as the log goes."""
+    report = {"format": 1, "unit": "instructions", "complete": False,
+              "macro": [], "micro_backend": None, "micro_guest": []}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            found = re.match(r"\[[0-9.]+\] bench: (\w+) ?(.*)", line)
+            if not found:
+                continue
+            kind, text = found.groups()
+            values = pairs(text)
+            if kind == "set":
+                report["set"] = values
+            elif kind == "point" and request_count(values):
+                report["macro"].append(make_point(values))
+            elif kind == "probed" and request_count(values):
+                add_probed(report["macro"], values)
+            elif kind == "micro":
+                report["micro_backend"] = json.loads(text)
+            elif kind == "guest":
+                report["micro_guest"].append(make_guest(values))
+            elif kind == "complete":
+                report["complete"] = True
+    report["missing"] = what_is_missing(report)
+    report["complete"] = report["complete"] and not report["missing"]
+    return report
+
+
+def what_is_missing(report):
+    """What a report of a whole run has, and this one has not."""
+    settings = report.get("set", {})
+    wanted = settings.get("transports", 0) * settings.get("workloads", 0)
+    missing = []
+    if len(report["macro"]) != wanted:
+        missing.append("%d of %d workloads" % (wanted - len(report["macro"]),
+                                               wanted))
+    backend = report["micro_backend"] or {"results": ()}
+    found = {r["name"] for r in backend["results"]}
+    missing += ["backend: " + name for name in BACKEND if name not in found]
+    found = {r["what"] for r in report["micro_guest"]}
+    missing += ["guest: " + name for name in GUEST if name not in found]
+    return missing
+
+
+def add_probed(macro, values):
+    """Adds what the run with probes counted to the timed run's result."""
+    for point in macro:
+        if all(point[key] == values[key]
+               for key in ("transport", "size", "rw", "depth")):
+            point.update(per_io(values, request_count(values), PROBED))
+
+
+def cost(report, size, rw, depth, transport):
+    """Instructions of one measurement, or None."""
+    for point in report["macro"]:
+        if (point["size"], point["rw"], point["depth"],
+                point["transport"]) == (size, rw, depth, transport):
+            return point["instructions"]
+    return None
+
+
+def make_targets(report):
+    """What the project wants, beside what was measured."""
+    targets = []
+    for size, depth, want in TARGETS:
+        for rw in ("randread", "randwrite"):
+            ours, theirs, floor = (cost(report, size, rw, depth, who)
+                                   for who in ("window", REFERENCE, FLOOR))
+            if None in (ours, theirs, floor) or theirs <= floor:
+                continue
+            ratio = (ours - floor) / (theirs - floor)
+            over = round(ours - floor - want * (theirs - floor))
+            targets.append({
+                "size": size, "rw": rw, "depth": depth, "want": want,
+                "added": ours - floor, "reference_added": theirs - floor,
+                "ratio": round(ratio, 3), "met": ratio <= want,
+                "missed_by": max(over, 0)})
+    return targets
+
+
+def table(header, rows):
+    """Rows of text as a table of Markdown, which is legible as it is."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [header] + rows)
+              for i in range(len(header))]
+    lines = [header, ["-" * width for width in widths]] + rows
+    return "\n".join("| " + " | ".join(
+        cell.rjust(width) if i else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(line, widths))) + " |"
+                     for line in lines) + "\n"
+
+
+def unique(values):
+    """Without repetitions, in the order of the first ones."""
+    return list(dict.fromkeys(values))
+
+
+def macro_tables(report):
+    """Instructions, and what was counted, for each I/O."""
+    who = unique(point["transport"] for point in report["macro"])
+    loads = unique((point["size"], point["rw"], point["depth"])
+                   for point in report["macro"])
+    rows = []
+    for load in loads:
+        costs = [cost(report, *load, each) for each in who]
+        rows.append(["%s %s, depth %s" % load] +
+                    ["-" if value is None else value for value in costs])
+    text = "## Instructions per I/O\n\n" + table(["workload"] + who, rows)
+    names = [name for name in list(COUNTS) + list(PROBED)
+             if any(point.get(name) for point in report["macro"])]
+    rows = [[name_of(point)] + [point.get(name, "-") for name in names]
+            for point in report["macro"] if point["transport"] != FLOOR]
+    if rows and names:
+        text += "\n## Counts per I/O\n\n" + table(["measurement"] + names,
+                                                  rows)
+    return text
+
+
+def target_table(report):
+    """Met, or missed and by how much."""
+    rows = [["%(size)s %(rw)s, depth %(depth)s" % target, target["added"],
+             target["reference_added"], "%.2f" % target["ratio"],
+             "<= %.1f" % target["want"],
+             "met" if target["met"]
+             else "MISSED by %(missed_by)d instructions" % target]
+            for target in report["targets"]]
+    if not rows:
+        return ""
+    return ("## Targets: instructions added to the floor in the guest\n\n" +
+            table(["workload", "xen-virtio", REFERENCE, "ratio", "target", ""],
+                  rows))
+
+
+def micro_tables(report):
+    """What the operations cost by themselves."""
+    text = ""
+    backend = report["micro_backend"]
+    if backend:
+        rows = [[r["name"], r["batch"], r["size"],
+                 r["median"] // max(r["batch"], 1), r["median"], r["p95"]]
+                for r in backend["results"]]
+        text += ("## Backend, by xen-virtio-bench: %s\n\n" % backend["unit"] +
+                 table(["operation", "batch", "bytes", "each", "median",
+                        "p95"], rows))
+    if report["micro_guest"]:
+        rows = [[r["mode"] + " " + r["what"], r["size"], r["holes"],
+                 r.get("map", "-"), r.get("unmap", "-"), r["pair"]]
+                for r in report["micro_guest"]]
+        text += ("\n## Guest, by grant_dma_test.ko: instructions of a mapping"
+                 "\n\n" + table(["what", "bytes", "holes", "map", "unmap",
+                                 "both"], rows))
+    return text
+
+
+def markdown(report):
+    """All of it, for people."""
+    settings = ", ".join("%s %s" % pair for pair in report["set"].items())
+    text = ("# What grants cost\n\n" + settings + "\n\n"
+            "Instructions of the whole machine (guest, Xen and dom0), counted "
+            "by QEMU's -icount; no\ntime of any hardware. docs/performance.md "
+            "says what they mean.\n\n")
+    if not report["complete"]:
+        text += "**Not complete.** Missing: %s\n\n" % (
+            ", ".join(report["missing"]) or "the end of the run")
+    return text + "\n".join(part for part in (
+        target_table(report), macro_tables(report),
+        micro_tables(report)) if part)
+
+
+# --- pictures ----------------------------------------------------------------
+
+HEAD = """set title "{title}"
+set ylabel "instructions"
+set grid ytics
+set key outside right
+{more}
+"""
+BOTH = """set terminal svg size 1000,500
+set output "{name}.svg"
+plot {plot}
+set terminal pngcairo size 1000,500
+set output "{name}.png"
+plot {plot}
+"""
+
+
+def write(directory, name, text):
+    """A file of the report."""
+    with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def picture(directory, name, title, more, plot):
+    """A script for gnuplot, which draws a picture twice."""
+    write(directory, name + ".gp", HEAD.format(title=title, more=more) +
+          BOTH.format(name=name, plot=plot))
+
+
+def draw_macro(report, directory):
+    """A cluster of bars for each workload."""
+    who = unique(point["transport"] for point in report["macro"])
+    loads = unique((point["size"], point["rw"], point["depth"])
+                   for point in report["macro"] if point["size"] != "1m")
+    if not loads:
+        return
+    lines = ["workload " + " ".join(who)]
+    for load in loads:
+        lines.append('"%s %s %s" ' % load + " ".join(
+            str(cost(report, *load, each) or "?") for each in who))
+    write(directory, "macro.dat", "\n".join(lines) + "\n")
+    picture(directory, "macro", "instructions per I/O, whole machine",
+            'set style data histograms\nset style fill solid 0.8\n'
+            'set datafile missing "?"\nset xtics rotate by -45\n'
+            'set yrange [0:*]',
+            'for [i=2:%d] "macro.dat" using i:xtic(1) title columnheader(i)'
+            % (len(who) + 1))
+
+
+def draw_micro(report, directory):
+    """Cost of a page against the pages of a call."""
+    backend = report["micro_backend"]
+    if not backend:
+        return
+    plots = []
+    for name in unique(r["name"] for r in backend["results"] if r["size"]):
+        lines = ["%d %d" % (r["batch"], r["median"] / r["batch"])
+                 for r in backend["results"]
+                 if r["name"] == name and r["size"] == r["batch"] * 4096]
+        write(directory, name + ".dat", "\n".join(lines) + "\n")
+        plots.append('"%s.dat" with linespoints title "%s"' % (name, name))
+    picture(directory, "micro", "backend: instructions per page",
+            'set logscale xy\nset xlabel "pages in one call"', ", ".join(plots))
+
+
+def draw_growth(report, directory):
+    """Cost against depth, for 4 KiB, where there is more than one."""
+    points = [point for point in report["macro"]
+              if point["size"] == "4k" and point["rw"] == "randread"]
+    if len({point["depth"] for point in points}) < 2:
+        return
+    plots = []
+    for who in unique(point["transport"] for point in points):
+        lines = sorted((point["depth"], point["instructions"])
+                       for point in points if point["transport"] == who)
+        write(directory, "depth-%s.dat" % who,
+              "".join("%d %d\n" % line for line in lines))
+        plots.append('"depth-%s.dat" with linespoints title "%s"' % (who, who))
+    picture(directory, "depth", "4 KiB random read: instructions per I/O",
+            'set logscale x 2\nset xlabel "depth"\nset yrange [0:*]',
+            ", ".join(plots))
+
+
+# --- what changed ------------------------------------------------------------
+
+def costs(report):
+    """All costs of a report, by name."""
+    found = {name_of(point): point["instructions"]
+             for point in report["macro"]}
+    for r in (report["micro_backend"] or {"results": ()})["results"]:
+        found["backend %(name)s batch %(batch)d size %(size)d" % r] = \
+            r["median"]
+    for r in report["micro_guest"]:
+        found["guest %(mode)s %(what)s size %(size)d holes %(holes)d" % r] = \
+            r["pair"]
+    return found
+
+
+def compare(old, new):
+    """The changes, as text."""
+    if (old.get("format"), old.get("unit")) != (new["format"], new["unit"]):
+        return "The old report has another format or unit.\n"
+    old, new = costs(old), costs(new)
+    rows = []
+    same = 0
+    for name in unique(list(new) + list(old)):
+        a, b = old.get(name), new.get(name)
+        if a is None or b is None:
+            rows.append([name, a or "-", b or "-", "gone" if a else "new"])
+        elif a and abs(b / a - 1) * 100 >= NOISE:
+            rows.append([name, a, b, "%+.1f %%" % ((b / a - 1) * 100)])
+        else:
+            same += 1
+    return ("## What changed\n\n" +
+            table(["measurement", "old", "new", "change"], rows) +
+            "\n%d others changed by less than %g %%\n" % (same, NOISE))
+
+
+def main():
+    """See above."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--compare", metavar="OLD.json")
+    parser.add_argument("log")
+    parser.add_argument("dir")
+    args = parser.parse_args()
+    report = read_log(args.log)
+    if "set" not in report or not costs(report):
+        print("report.py: nothing was measured", file=sys.stderr)
+        return 2
+    report["targets"] = make_targets(report)
+    text = markdown(report)
+    write(args.dir, "report.json", json.dumps(report, indent=1) + "\n")
+    draw_macro(report, args.dir)
+    draw_micro(report, args.dir)
+    draw_growth(report, args.dir)
+    print(target_table(report))
+    print(macro_tables(report).split("\n## Counts")[0])
+    if args.compare:
+        with open(args.compare, encoding="utf-8") as file:
+            changes = compare(json.load(file), report)
+        print(changes)
+        text += "\n" + changes
+    write(args.dir, "report.md", text)
+    if not report["complete"]:
+        print("NOT COMPLETE, missing: " + (", ".join(report["missing"]) or
+                                           "the end of the run"))
+    return 0 if report["complete"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
