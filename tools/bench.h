@@ -83,9 +83,10 @@ struct xvb_bench_options {
 
 /**
  * xvb_bench_sum_up() - make a result of samples
- * @r:		name, batch and size are set; the rest is filled in
+ * @r:		name, batch and size are set; the rest is filled in, but without
+ *		samples left as it is
  * @sample:	samples; sorted when this returns
- * @nr:		how many, 1 at least
+ * @nr:		how many
  * @clock:	what is taken off each, down to 0
  * @loops:	calls that each sample took; 1 at least
  */

@@ -43,6 +43,8 @@ void xvb_bench_sum_up(struct xvb_bench_result *r, uint64_t *sample,
 	}
 	qsort(sample, nr, sizeof(*sample), by_value);
 	r->samples = nr;
+	if (!nr)
+		return;
 	r->min = sample[0];
 	r->median = sample[(nr - 1) / 2];
 	r->p95 = sample[(nr * 95ULL + 99) / 100 - 1];

@@ -108,7 +108,7 @@ static void measure_clock(struct run *r)
 static int map_once(struct run *r, uint32_t pages, uint64_t *map,
 		    uint64_t *unmap)
 {
-	volatile unsigned char *p;
+	unsigned char *p;
 	uint64_t start = now();
 	uint32_t i;
 	void *va;
@@ -121,7 +121,8 @@ static int map_once(struct run *r, uint32_t pages, uint64_t *map,
 				     pages, strerror(-ret));
 	p = va;
 	for (i = 0; i < pages; i++)
-		(void)p[(size_t)i * XVB_BENCH_PAGE];
+		(void)__atomic_load_n(&p[(size_t)i * XVB_BENCH_PAGE],
+				      __ATOMIC_RELAXED);
 	*map = now() - start;
 	start = now();
 	ops->unmap_refs(r->gm, va, pages);

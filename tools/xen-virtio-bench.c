@@ -148,7 +148,7 @@ static int compare(const struct bench *b, struct xvb_bench_report *rep,
 	return ret;
 }
 
-/* What there is is shown, also when something went wrong. */
+/* Results are shown also when something went wrong after them. */
 static int show(const struct bench *b, struct xvb_bench_report *rep,
 		struct xvb_error *err)
 {
