@@ -104,6 +104,8 @@ def read_log(path):
               "macro": [], "micro_backend": None, "micro_guest": []}
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
+            if not line.endswith("\n"):
+                break   # the run ended in the middle of it
             found = re.match(r"\[[0-9.]+\] bench: (\w+) ?(.*)", line)
             if not found:
                 continue
@@ -195,6 +197,13 @@ def unique(values):
     return list(dict.fromkeys(values))
 
 
+def cheapest(report, load):
+    """Which of our transports costs least for a workload; "-" for none."""
+    ours = [(cost(report, *load, who), who) for who in OURS]
+    ours = [each for each in ours if each[0] is not None]
+    return min(ours)[1] if len(ours) > 1 else "-"
+
+
 def macro_tables(report):
     """Instructions, and what was counted, for each I/O."""
     who = unique(point["transport"] for point in report["macro"])
@@ -204,8 +213,10 @@ def macro_tables(report):
     for load in loads:
         costs = [cost(report, *load, each) for each in who]
         rows.append(["%s %s, depth %s" % load] +
-                    ["-" if value is None else value for value in costs])
-    text = "## Instructions per I/O\n\n" + table(["workload"] + who, rows)
+                    ["-" if value is None else value for value in costs] +
+                    [cheapest(report, load)])
+    text = "## Instructions per I/O\n\n" + table(
+        ["workload"] + who + ["cheapest of ours"], rows)
     names = [name for name in list(COUNTS) + list(PROBED)
              if any(point.get(name) for point in report["macro"])]
     rows = [[name_of(point)] + [point.get(name, "-") for name in names]
