@@ -22,6 +22,10 @@ declare -A spec=([window]=dma=window [auto]=dma=auto
 	[direct-copy]="dma=direct,direct-grants=copy"
 	[direct-map]="dma=direct,direct-grants=map")
 declare -A devid=()
+# Ramdisks of dom0; a device has its backing for itself.
+declare -A backing=([blkfront]=/dev/ram0 [blkfront-nopersist]=/dev/ram1
+	[window]=/dev/ram2 [auto]=/dev/ram3 [direct-copy]=/dev/ram4
+	[direct-map]=/dev/ram5 [bare]=/dev/ram6)
 GUEST_PROBES=(gnttab_grant_foreign_access_ref gnttab_end_foreign_access_ref)
 DOM0_PROBES=(gnttab_map_refs gnttab_unmap_refs gnttab_batch_copy)
 
@@ -195,20 +199,22 @@ probes_define() {
 # --- devices -----------------------------------------------------------------
 
 # Memory that was never written would make reads cheaper than they are.
-fill() { # DEVICE
-	dd if=/dev/zero of="$1" bs=1M count="$MIB" oflag=direct status=none
+fill() {
+	local each
+
+	for each in "${transports[@]}" bare; do
+		[ -z "${backing[$each]:-}" ] ||
+			dd if=/dev/zero of="${backing[$each]}" bs=1M \
+				count="$MIB" oflag=direct status=none
+	done
 }
 
-wait_for_disk() { # NAME
-	lab_wait_for 30 lab_domu_exec n test -b "/dev/$1" ||
-		lab_fail "no /dev/$1 in the guest"
-}
-
-attach_blkfront() { # VDEV RAMDISK PERSISTENT
-	echo "$3" >/sys/module/xen_blkback/parameters/feature_persistent
-	xl block-attach n "format=raw,vdev=$1,access=rw,target=$2" ||
+attach_blkfront() { # TRANSPORT PERSISTENT
+	echo "$2" >/sys/module/xen_blkback/parameters/feature_persistent
+	xl block-attach n "format=raw,vdev=${disk[$1]},access=rw,target=${backing[$1]}" ||
 		lab_fail "attaching $1"
-	wait_for_disk "$1"
+	lab_wait_for 30 lab_domu_exec n test -b "/dev/${disk[$1]}" ||
+		lab_fail "no /dev/${disk[$1]} in the guest"
 }
 
 our_disks() {
@@ -220,7 +226,7 @@ attach_ours() { # TRANSPORT
 	local before glob
 
 	before=$(our_disks)
-	devid[$1]=$(lab_attach n "type=blk,path=/dev/ram0,${spec[$1]}") ||
+	devid[$1]=$(lab_attach n "type=blk,path=${backing[$1]},${spec[$1]}") ||
 		lab_fail "attaching with ${spec[$1]}"
 	glob="/sys/bus/xen/devices/virtio-${devid[$1]}/virtio*/block/vd*"
 	lab_wait_for 30 lab_domu_exec n "ls -d $glob >/dev/null 2>&1" ||
@@ -237,8 +243,8 @@ attach_all() {
 	for each in "${transports[@]}"; do
 		case $each in
 		floor|blkfront-none) ;;
-		blkfront) attach_blkfront xvda /dev/ram1 1 ;;
-		blkfront-nopersist) attach_blkfront xvdb /dev/ram2 0 ;;
+		blkfront) attach_blkfront "$each" 1 ;;
+		blkfront-nopersist) attach_blkfront "$each" 0 ;;
 		*) attach_ours "$each" ;;
 		esac
 	done
@@ -255,12 +261,9 @@ warm_up() {
 }
 
 prepare() {
-	modprobe brd rd_nr=4 "rd_size=$RAM_KIB"
+	modprobe brd "rd_nr=${#backing[@]}" "rd_size=$RAM_KIB"
 	modprobe xen-blkback
-	fill /dev/ram0
-	fill /dev/ram1
-	fill /dev/ram2
-	fill /dev/ram3
+	fill
 	lab_start_daemon
 	lab_domu_create n memory=512
 	lab_domu_wait n
@@ -315,7 +318,7 @@ micro_guest_run() { # MODE WHAT…
 
 	shift
 	options+=("bench_ms=$([ "$SET" = smoke ] && echo 100 || echo 200)")
-	gdt_attach g "path=/dev/ram3,dma=$mode"
+	gdt_attach g "path=${backing[bare]},dma=$mode"
 	for what; do
 		gdt_run g "${options[@]}" "bench_what=$what"
 		gdt_good

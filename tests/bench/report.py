@@ -89,12 +89,11 @@ def make_point(values):
 
 def make_guest(values):
     """What a mapping costs in the guest, by grant_dma_test.ko."""
-    n = values["pairs"]
     result = {key: values[key] for key in ("mode", "what", "size", "holes")}
-    result["pair"] = round(values["ns"] / n)
+    result["pair"] = round(values["ns"] / values["pairs"])
     for key in ("map", "unmap"):
-        if key + "_ns" in values:
-            result[key] = round(values[key + "_ns"] / n)
+        if values.get("timed"):
+            result[key] = round(values[key + "_ns"] / values["timed"])
     return result
 
 
