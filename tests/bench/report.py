@@ -197,10 +197,16 @@ def unique(values):
 
 
 def cheapest(report, load):
-    """Which of our transports costs least for a workload; "-" for none."""
+    """Which of our transports costs least for a workload; "-" for none.
+
+    Of those that differ by noise it is the one that comes first in OURS.
+    """
     ours = [(cost(report, *load, who), who) for who in OURS]
     ours = [each for each in ours if each[0] is not None]
-    return min(ours)[1] if len(ours) > 1 else "-"
+    if len(ours) < 2:
+        return "-"
+    limit = min(ours)[0] * (1 + NOISE / 100)
+    return next(who for value, who in ours if value <= limit)
 
 
 def macro_tables(report):
