@@ -185,6 +185,7 @@ static int add_chunk(struct grant_dma *gdma, unsigned int index)
 
 	/* From here on the data path may see it. */
 	chunk->used = true;
+	/* Pairs with in_window(). */
 	smp_store_release(&gdma->lowest, index);
 	grant_dma_window_give(gdma, index);
 	return 0;

@@ -164,6 +164,7 @@ int xvf_choose_descriptors(struct xvf_device *xvf)
 	struct xvf_sizes sizes;
 	int err;
 
+	memset(xvf->measured, 0, sizeof(xvf->measured));
 	xvf->ring_max = XVF_MAX_QUEUE_SIZE;
 	if (xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED)) {
 		err = make_packed_sure(xvf);
@@ -175,6 +176,7 @@ int xvf_choose_descriptors(struct xvf_device *xvf)
 			   err);
 		xvf->features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
 		xvf->ring_max = XVF_MAX_QUEUE_SIZE;
+		memset(xvf->measured, 0, sizeof(xvf->measured));
 	}
 
 	xvf->chain_max = U32_MAX;

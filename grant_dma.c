@@ -191,10 +191,10 @@ static noinline void report_unmapped(struct grant_dma *gdma, dma_addr_t addr,
 static bool in_window(const struct grant_dma *gdma, unsigned long off)
 {
 	unsigned long chunk = off >> GRANT_DMA_CHUNK_SHIFT;
+	/* Pairs with add_chunk(): what is there has its slots. */
+	unsigned int lowest = smp_load_acquire(&gdma->lowest);
 
-	/* Pairs with add_chunk(): the slots of the chunk are there, too. */
-	return chunk < gdma->max_chunks &&
-	       chunk >= smp_load_acquire(&gdma->lowest);
+	return chunk < gdma->max_chunks && chunk >= lowest;
 }
 
 /* The slot of a mapped range, checked, and the range's offset in the slot. */

@@ -111,7 +111,7 @@ struct grant_dma_torn {
  *	sleep.
  * @window_remove: the reverse; returns 0 once the backend has unmapped them,
  *	-EAGAIN if that would have to wait for I/O that does not end, and with
- *	@patient only after that was tried for as long as a removal may take.
+ *	@patient only after that was tried for as long as an answer may take.
  *	May sleep.
  * @chain_torn: whoever runs has failed to map a buffer, and now unmaps two in a
  *	row, @first and @second: if these are the beginning of a chain, that has

@@ -158,6 +158,7 @@ int xvf_measure_queues(struct xvf_device *xvf, struct xvf_sizes *sizes)
 		if (err)
 			return err;
 		num = queue_size(xvf, packed, le32_to_cpu(max.max_size));
+		xvf->measured[i] = num;
 		sizes->smallest = min(sizes->smallest, num);
 		sizes->entries += num;
 		sizes->pages += PFN_UP(ring_size(packed, num)) +
@@ -376,6 +377,12 @@ static int create_queue(struct xvf_queue *queue, struct virtio_device *vdev,
 	if (!num)
 		return -ENOENT;
 	num = queue_size(xvf, packed, num);
+	/* How long chains may be was decided by what it said before. */
+	if (xvf->measured[queue->index] && xvf->measured[queue->index] != num) {
+		dev_err(&vdev->dev, "queue %u has %u entries, and had %u when the backend was asked before\n",
+			queue->index, num, xvf->measured[queue->index]);
+		return -EPROTO;
+	}
 	if (!packed && !is_power_of_2(num))
 		return -EINVAL;
 

@@ -184,7 +184,7 @@ static int host_window_add(void *priv, grant_ref_t first_ref,
 static int host_window_remove(void *priv, grant_ref_t first_ref,
 			      unsigned int nr_pages, bool patient)
 {
-	unsigned long deadline = jiffies + close_seconds() * HZ;
+	unsigned long deadline = jiffies + max(request_timeout, 1U) * HZ;
 	struct xvf_device *xvf = priv;
 	int err;
 

@@ -139,6 +139,7 @@ struct xvf_vdev {
  * @max_vqs: queues that the device has
  * @ring_max: entries of a queue at most
  * @chain_max: buffers of a request at most, but for header and status
+ * @measured: entries of each queue, where that was asked for; else 0
  * @queues_lock: protects @nr_queues and @queues against readers of
  *	statistics, and those and @ready against @break_work
  * @rings_lock: protects the same, and the packed rings of @queues, against who has
@@ -176,6 +177,7 @@ struct xvf_device {
 	u32 max_vqs;
 	u32 ring_max;
 	u32 chain_max;
+	u16 measured[XVF_MAX_QUEUES];
 	struct mutex queues_lock; /* nr_queues, queues[], ready */
 	spinlock_t rings_lock; /* nr_queues, queues[], their ring */
 	bool ready;

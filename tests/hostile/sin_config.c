@@ -180,6 +180,24 @@ static bool queue_index_wrong(struct hostile *h, const union xvb_msg *req,
 	return true;
 }
 
+static void queue_size_large(struct hostile *h)
+{
+	h->queue_size = 1024;
+}
+
+/* Long chains fit when it is asked what fits, and not when that counts. */
+static bool queue_size_changes(struct hostile *h, const union xvb_msg *req,
+			       union xvb_msg *rsp)
+{
+	struct xvio_vqueue *v = vqueue(req, rsp);
+
+	if (!v || !h->count++)
+		return true;
+	v->max_size = htole32(64);
+	sinned(h);
+	return true;
+}
+
 static bool queue_elsewhere(struct hostile *h, const union xvb_msg *req,
 			    union xvb_msg *rsp)
 {
@@ -255,6 +273,10 @@ const struct sin sins_config[] = {
 	  .setup = queue_size_odd, .early = true },
 	{ .name = "config-queue-size-huge", .what = "a queue of 4 Gi entries",
 	  .setup = queue_size_huge, .early = true },
+	{ .name = "config-queue-size-changes",
+	  .what = "a queue that is smaller the second time",
+	  .setup = queue_size_large, .early = true,
+	  .answer = queue_size_changes },
 	{ .name = "config-device-zero", .what = "device id 0",
 	  .setup = device_none, .early = true },
 	{ .name = "config-device-unknown", .what = "a device id without driver",

@@ -69,6 +69,18 @@ static bool remove_refused(struct hostile *h, const union xvb_msg *req,
 	return true;
 }
 
+static bool remove_never(struct hostile *h, const union xvb_msg *req,
+			 union xvb_msg *rsp)
+{
+	struct xvio_bus_result *r = payload(rsp);
+
+	if (!is_remove(req))
+		return true;
+	r->error = htole32(XVIO_EAGAIN);
+	sinned(h);
+	return true;
+}
+
 static void begin(struct hostile *h)
 {
 	h->ticking = 10;
@@ -120,5 +132,7 @@ const struct sin sins_grant[] = {
 	  .early = true, .answer = keep_refused, .forgets = true },
 	{ .name = "remove-refused", .what = "no window can be removed",
 	  .answer = remove_refused },
+	{ .name = "remove-never", .what = "a window can be removed later, always",
+	  .answer = remove_never },
 	{ }
 };

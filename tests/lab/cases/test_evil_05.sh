@@ -20,6 +20,7 @@ evil config-queues-zero nodisk 'the driver wants 1 queues'
 evil config-queue-size-zero nodisk 'setting up queue 0'
 evil config-queue-size-odd nodisk 'setting up queue 0'
 evil config-queue-size-huge good
+evil config-queue-size-changes nodisk 'setting up queue 0'
 evil config-device-unknown nodisk
 evil config-all-features nodisk
 evil config-garbage nodisk

@@ -25,4 +25,5 @@ evil keep-direct lost "$kept"
 evil keep-refused denied 'device is broken: the backend keeps granted pages mapped'
 EVIL_THEN=memory evil keep-write kept "$kept"
 evil remove-refused leaving
+evil remove-never leaving
 evil_end
