@@ -3,6 +3,7 @@
 # The interrupts of four queues land on four processors, also after the queues
 # were made anew, and each processor has its queue (R13).
 # lab: suites=bookworm,trixie guests=pv
+# lab: suites=bookworm guests=pv guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
