@@ -648,7 +648,27 @@ static void handle_state(struct xvf_device *xvf)
 
 static void state_work(struct work_struct *work)
 {
-	handle_state(container_of(work, struct xvf_device, state_work));
+	struct xvf_device *xvf = container_of(work, struct xvf_device,
+					      state_work);
+
+	mutex_lock(&xvf->state_lock);
+	handle_state(xvf);
+	mutex_unlock(&xvf->state_lock);
+}
+
+/*
+ * In the xenwatch thread, and never asleep for long.  Linux 7.1 and later compare
+ * a device's state in the store with the one in memory, in that thread, whenever
+ * something is written to its nodes; when another one leaves Initialising between
+ * the two looks, they take the device for a new one and probe it again.
+ */
+static void offer_ring_early(struct xvf_device *xvf)
+{
+	if (!mutex_trylock(&xvf->state_lock))
+		return;
+	if (!xvf->stale && xvf->xdev->state == XenbusStateInitialising)
+		offer_ring(xvf);
+	mutex_unlock(&xvf->state_lock);
 }
 
 /* Has a backend in @state forgotten the connection that we have? */
@@ -681,6 +701,8 @@ static void xvf_otherend_changed(struct xenbus_device *xdev,
 		schedule_delayed_work(&xvf->give_up_work,
 				      close_seconds() * HZ);
 	WRITE_ONCE(xvf->backend_state, state);
+	if (state == XenbusStateInitWait)
+		offer_ring_early(xvf);
 	queue_work(xvf->state_wq, &xvf->state_work);
 }
 
@@ -716,6 +738,7 @@ static int xvf_probe(struct xenbus_device *xdev,
 	spin_lock_init(&xvf->rings_lock);
 	xvf_channel_init(&xvf->chan, xdev, &channel_host, xvf);
 	INIT_WORK(&xvf->state_work, state_work);
+	mutex_init(&xvf->state_lock);
 	INIT_DELAYED_WORK(&xvf->break_work, break_work);
 	INIT_DELAYED_WORK(&xvf->give_up_work, give_up_work);
 	INIT_DELAYED_WORK(&xvf->change_work, change_work);

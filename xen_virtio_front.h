@@ -116,6 +116,7 @@ struct xvf_vdev {
  * @wq: for growing and shrinking the window, of which reclaim may have need
  * @state_wq: for @state_work, where drivers flush works of their own
  * @state_work: does what a new state of the backend asks for
+ * @state_lock: serialises what follows from them
  * @impatient: I/O did not end in the time that a removal may take, and is not
  *	waited for again
  * @break_work: fails what is in flight when the device is broken, again and
@@ -156,6 +157,7 @@ struct xvf_device {
 	struct workqueue_struct *wq;
 	struct workqueue_struct *state_wq;
 	struct work_struct state_work;
+	struct mutex state_lock; /* what follows the other end's states */
 	bool impatient;
 	struct delayed_work break_work;
 	struct delayed_work give_up_work;
