@@ -94,6 +94,24 @@ static void needs_reset(struct hostile *h)
 	sinned(h);
 }
 
+/*
+ * While a driver is in its probe: its queue is there, it has not said DRIVER_OK,
+ * and it has just been told how large the disk is, which it will look at.
+ */
+static bool needs_reset_early(struct hostile *h, const union xvb_msg *req,
+			      union xvb_msg *rsp)
+{
+	const struct xvio_get_config *get;
+
+	get = (const struct xvio_get_config *)(req->raw + sizeof(req->hdr));
+	if (h->sinned || !h->queue.enabled || req->hdr.type ||
+	    req->hdr.msg_id != XVIO_MSG_GET_CONFIG || get->offset)
+		return true;
+	control_push(h, rsp, le16toh(rsp->hdr.msg_size));
+	needs_reset(h);
+	return false;
+}
+
 /* Again and again, also when the guest has given the device up. */
 static void needs_reset_often(struct hostile *h)
 {
@@ -149,6 +167,9 @@ const struct sin sins_status[] = {
 	  .answer = reset_unanswered },
 	{ .name = "status-needs-reset", .what = "NEEDS_RESET",
 	  .act = needs_reset, .holds = true },
+	{ .name = "status-needs-reset-early",
+	  .what = "NEEDS_RESET before DRIVER_OK",
+	  .early = true, .answer = needs_reset_early },
 	{ .name = "status-needs-reset-often",
 	  .what = "NEEDS_RESET a thousand times",
 	  .act = needs_reset_often, .tick = needs_reset_tick, .holds = true },

@@ -14,6 +14,7 @@ evil status-zero nodisk
 evil status-features nodisk
 evil status-unanswered leaving 'device is broken: the backend does not finish'
 evil status-needs-reset broken 'device is broken: the backend asks for a reset'
+evil status-needs-reset-early nodisk 'device is broken: the backend asks for a reset'
 evil status-needs-reset-often broken 'device is broken: the backend asks'
 evil status-reset-ignored leaving
 EVIL_REMOVE=unbind
