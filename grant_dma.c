@@ -520,6 +520,16 @@ static void choose_mode(struct grant_dma *gdma,
 	}
 }
 
+/* Once, when the device goes; there are no counters any more then. */
+static void report_kept(struct grant_dma *gdma)
+{
+	long kept = atomic_long_read(&gdma->quarantined);
+
+	if (kept)
+		dev_alert(gdma->dev, "%ld granted pages are still mapped by domain %u: they stay granted until it lets go\n",
+			  kept, gdma->otherend);
+}
+
 struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 				   struct workqueue_struct *wq,
 				   const struct grant_dma_host *host,
@@ -568,6 +578,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 
 err_exit_window:
 	grant_dma_window_exit(gdma, jiffies);
+	report_kept(gdma);
 err_free_stats:
 	free_percpu(gdma->stats);
 err_free:
@@ -579,7 +590,6 @@ void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline)
 {
 	struct grant_dma_stats sum;
 	long long mapped;
-	long kept;
 
 	grant_dma_sum_stats(gdma, &sum);
 	mapped = sum.maps - sum.unmaps + sum.direct_maps - sum.direct_unmaps;
@@ -588,10 +598,7 @@ void grant_dma_destroy(struct grant_dma *gdma, unsigned long deadline)
 	grant_dma_direct_exit(gdma);
 	grant_dma_rings_exit(gdma, deadline);
 	grant_dma_window_exit(gdma, deadline);
-	kept = atomic_long_read(&gdma->quarantined);
-	if (kept)
-		dev_alert(gdma->dev, "%ld granted pages are still mapped by domain %u: they stay granted until it lets go\n",
-			  kept, gdma->otherend);
+	report_kept(gdma);
 	free_percpu(gdma->stats);
 	kvfree(gdma);
 }
