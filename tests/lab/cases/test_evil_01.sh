@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # The hostile backend without a sin is a good one: the other cases mean something.
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 

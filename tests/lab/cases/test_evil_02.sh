@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Used ids, lengths and indices that are lies end in a broken device (T24).
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 

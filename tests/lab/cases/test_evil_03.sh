@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # A backend cannot rewrite what the guest has posted on the rings (T24, T1).
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 

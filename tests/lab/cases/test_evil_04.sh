@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Messages that are truncated, oversized, unasked or of a wrong token.
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600 slow
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 

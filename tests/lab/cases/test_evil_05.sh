@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Devices, queues and config spaces that are absurd, or never the same.
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600 slow
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # A device status that lies, and resets that are none (T15).
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 

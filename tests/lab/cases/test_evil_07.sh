@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Events without end: the guest goes on, and so does the device (T6).
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 

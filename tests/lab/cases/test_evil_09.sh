@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # States of a backend in every wrong order (R8).
 # lab: suites=bookworm guests=pv timeout=600
+# lab: suites=bookworm guests=pvh guest-suites=debug timeout=600 slow
 # shellcheck source=tests/lab/dom0/hostile.sh
 . /lab/dom0/hostile.sh
 
