@@ -53,6 +53,7 @@ for cpus in 1 2 4; do
 	done
 done
 cp "$CASE_DIR/table" "$LAB_OUT/table"
+
 # One in a thousand is what the rest of the domU does.
 awk '$1 == "place" && $2 <= 4096 && $4 == 4 && $6 > 1000 { bad = 1; print }
 	END { exit bad }' "$CASE_DIR/table" >"$CASE_DIR/bad" ||
@@ -60,5 +61,27 @@ awk '$1 == "place" && $2 <= 4096 && $4 == 4 && $6 > 1000 { bad = 1; print }
 # The same count must be able to show it.
 awk '$1 == "seq" && $4 == 4 && $6 > 1000 { seen = 1 } END { exit !seen }' \
 	"$CASE_DIR/table" || lab_fail "the kernel's way waits neither: not counted"
+
+# pairs WHAT SIZE HOLES CPUS
+pairs() {
+	awk -v key="$*" '$1 " " $2 " " $3 " " $4 == key { print $5 }' \
+		"$CASE_DIR/table"
+}
+
+# The machine has two processors, so that two is as far as a ratio goes.
+for what in place seq; do
+	for size in 512 4096 32768; do
+		for holes in 0 1; do
+			one=$(pairs $what $size $holes 1)
+			two=$(pairs $what $size $holes 2)
+			lab_log "$what $size holes=$holes:" \
+				"$((two * 100 / one)) % with two CPUs"
+			[ $what = seq ] || [ $size -gt 4096 ] ||
+				[ $((two * 100)) -ge $((one * 150)) ] ||
+				lab_fail "$size bytes, holes $holes: two CPUs" \
+					"do $((two * 100 / one)) % of one"
+		done
+	done
+done
 detach d1 "$DEV"
 lab_pass
