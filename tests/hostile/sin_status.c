@@ -95,21 +95,17 @@ static void needs_reset(struct hostile *h)
 }
 
 /*
- * While a driver is in its probe: its queue is there, it has not said DRIVER_OK,
- * and it has just been told how large the disk is, which it will look at.
+ * When a driver has all that it wants to know and is about to say DRIVER_OK: it
+ * will look at the disk.
  */
 static bool needs_reset_early(struct hostile *h, const union xvb_msg *req,
 			      union xvb_msg *rsp)
 {
-	const struct xvio_get_config *get;
-
-	get = (const struct xvio_get_config *)(req->raw + sizeof(req->hdr));
-	if (h->sinned || !h->queue.enabled || req->hdr.type ||
-	    req->hdr.msg_id != XVIO_MSG_GET_CONFIG || get->offset)
-		return true;
-	control_push(h, rsp, le16toh(rsp->hdr.msg_size));
-	needs_reset(h);
-	return false;
+	(void)rsp;
+	if (!h->sinned && h->queue.enabled && !req->hdr.type &&
+	    req->hdr.msg_id == XVIO_MSG_GET_DEVICE_STATUS)
+		needs_reset(h);
+	return true;
 }
 
 /* Again and again, also when the guest has given the device up. */
