@@ -72,9 +72,16 @@ static size_t max_mapping(const struct grant_dma *gdma)
 		       GRANT_DMA_CHUNK_SIZE);
 }
 
+static void report_threshold(struct grant_dma *gdma)
+{
+	if (gdma->mode == GRANT_DMA_AUTO && gdma->direct_min > max_mapping(gdma))
+		dev_notice(gdma->dev, "no buffer will reach the threshold of %zu bytes: with this window the largest has %zu\n",
+			   gdma->direct_min, max_mapping(gdma));
+}
+
 int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 {
-	size_t size = max_mapping(gdma);
+	size_t before = max_mapping(gdma), size = before;
 	unsigned int initial = gdma->initial;
 	int err;
 
@@ -95,6 +102,9 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 		}
 	}
 	gdma->max_mapping = size;
+	/* It may have been within reach before. */
+	if (gdma->direct_min <= before)
+		report_threshold(gdma);
 	return 0;
 }
 
@@ -513,9 +523,7 @@ static void choose_mode(struct grant_dma *gdma,
 	case GRANT_DMA_AUTO:
 		gdma->direct_min = max_t(size_t, config->threshold,
 					 XEN_PAGE_SIZE);
-		if (gdma->direct_min > max_mapping(gdma))
-			dev_notice(gdma->dev, "no buffer will reach the threshold of %zu bytes: with this window the largest has %zu\n",
-				   gdma->direct_min, max_mapping(gdma));
+		report_threshold(gdma);
 		break;
 	}
 }

@@ -12,9 +12,9 @@
  *	Connected		window, virtio device: Connected
  *	Closing, Closed		virtio device gone, grants revoked: Closed
  *
- * The work is done in a workqueue of the device, never in the xenwatch thread,
+ * The work is done in a workqueue of the device, and not in the xenwatch thread,
  * which serves all other xenbus devices and would wait with us for a backend
- * that does not answer.
+ * that does not answer; but for the ring, which is offered without waiting.
  *
  * docs/protocol.md, section 3.
  */

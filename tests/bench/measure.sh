@@ -28,6 +28,8 @@ declare -A backing=([blkfront]=/dev/ram0 [blkfront-nopersist]=/dev/ram1
 	[direct-map]=/dev/ram5 [bare]=/dev/ram6)
 GUEST_PROBES=(gnttab_grant_foreign_access_ref gnttab_end_foreign_access_ref)
 DOM0_PROBES=(gnttab_map_refs gnttab_unmap_refs gnttab_batch_copy)
+# shellcheck source=tests/lab/dom0/probes.sh
+. /lab/dom0/probes.sh
 
 say() {
 	lab_log "bench: $*"
@@ -174,28 +176,6 @@ measure() { # TRANSPORT SIZE DIRECTION DEPTH
 	values=$(one "$@" $((n / 4))) || lab_fail "fio on $1 ($*), probed"
 	probes_switch 0
 	say "probed transport=$1 size=$2 rw=$3 depth=$4 $values"
-}
-
-# --- probes ------------------------------------------------------------------
-
-probes_text() {
-	cat <<-END
-		cd /sys/kernel/tracing || exit
-		for p in $*; do
-			echo "p:bench/\$p \$p" >>kprobe_events || exit
-		done
-	END
-}
-
-probes_switch() { # 0|1
-	local text="echo $1 >/sys/kernel/tracing/events/bench/enable"
-
-	sh -c "$text" && lab_domu_exec n "$text"
-}
-
-probes_define() {
-	sh -c "$(probes_text "${DOM0_PROBES[@]}")" &&
-		lab_domu_exec n "$(probes_text "${GUEST_PROBES[@]}")"
 }
 
 # --- devices -----------------------------------------------------------------

@@ -21,6 +21,8 @@ declare -A other=([virtio]=mq-deadline [blkfront]=none)
 # What costs a grant, and what costs a hypercall to use it.
 GUEST_PROBES=(gnttab_grant_foreign_access_ref)
 DOM0_PROBES=(gnttab_map_refs gnttab_batch_copy)
+# shellcheck source=tests/lab/dom0/probes.sh
+. /lab/dom0/probes.sh
 
 result() {
 	echo "$1 $2" >>"$LAB_OUT/results"
@@ -31,28 +33,6 @@ say() {
 }
 
 # --- counters ----------------------------------------------------------------
-
-# Define the probes that are named, as this shell's kernel knows them; the
-# text is run here and, through the agent, in the guest.
-probes_text() {
-	cat <<-END
-		cd /sys/kernel/tracing || exit
-		for p in $*; do
-			echo "p:demo/\$p \$p" >>kprobe_events || exit
-		done
-	END
-}
-
-probes_switch() { # 0|1
-	local text="echo $1 >/sys/kernel/tracing/events/demo/enable"
-
-	sh -c "$text" && lab_domu_exec n "$text"
-}
-
-probes_define() {
-	sh -c "$(probes_text "${DOM0_PROBES[@]}")" &&
-		lab_domu_exec n "$(probes_text "${GUEST_PROBES[@]}")"
-}
 
 # Everything that counts, one "name value" a line.
 snapshot() {

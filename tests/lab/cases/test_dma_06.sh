@@ -42,7 +42,11 @@ lab_domu_exec d1 "dd if=$DISK of=/dev/null bs=4k count=1 skip=6000 \
 stuck=$!
 trickle >"$CASE_DIR/longest" &
 trickle=$!
-sleep 12
+# Each attempt to shrink asks the backend.
+asked=$(stat_of d1 "$DEV" requests)
+guest_wait d1 40 "[ \$(sed -n 's/^requests //p' \
+	/sys/kernel/debug/xen-virtio/virtio-$DEV/stats) -ge $((asked + 2)) ]" ||
+	lab_fail "shrinking was not tried twice"
 kill -0 "$stuck" || lab_fail "the request that should be stuck is not"
 [ "$(stat_of d1 "$DEV" window_kib)" -gt 512 ] ||
 	lab_fail "a chunk went while a request was in flight"
