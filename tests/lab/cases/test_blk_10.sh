@@ -24,14 +24,21 @@ check_size() { # its size in KiB and its grants, in SIZE and GRANTS
 }
 check_size
 [ "$SIZE" -gt 512 ] || lab_fail "the window has not grown"
-# Slots of another size may need more room, once: the caches of each processor
-# keep some of each.
-fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32 --loops=4
-check_size
-before=$GRANTS
-fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32 --loops=2
-check_size
-[ "$GRANTS" = "$before" ] || lab_fail "grants are issued in steady state"
+# Requests of another size may need more room, and merging makes sizes that
+# differ from run to run: the caches of each processor keep some of each.  But
+# that has an end, well before the limit, and then no grant is issued.
+settled=
+for _ in 1 2 3 4 5 6; do
+	before=$GRANTS
+	fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32 --loops=2
+	check_size
+	if [ "$GRANTS" = "$before" ]; then
+		settled=y
+		break
+	fi
+done
+[ -n "$settled" ] || lab_fail "grants are issued in steady state"
+[ "$SIZE" -lt 4096 ] || lab_fail "the window grew up to its limit"
 detach d1 "$DEV"
 [ "$(guest_grants "$(xl domid d1)")" = 0 ] ||
 	lab_fail "grants are mapped after detach"
