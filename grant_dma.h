@@ -19,6 +19,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <xen/grant_table.h>
@@ -170,11 +171,14 @@ struct grant_dma_slot {
 };
 
 /*
- * Slots of 512 bytes and of 4 KiB have a cache.  It is as large as what a sweep
- * of completions gives back at once: 32 requests with header and status.
+ * Slots of 512 bytes, of 4 KiB and of 32 KiB have a cache: headers and status
+ * bytes, pages, and the largest buffers that a disk's driver makes with the
+ * default window.  It is as large as what a sweep of completions gives back at
+ * once: 32 requests with header and status, or with two large buffers.
  */
-#define GRANT_DMA_CACHES	2
+#define GRANT_DMA_CACHES	3
 #define GRANT_DMA_CACHE_SLOTS	64
+#define GRANT_DMA_LARGE_SLOT	SZ_32K
 
 /**
  * struct grant_dma_cache - free slots of one size on one CPU
@@ -486,9 +490,12 @@ static inline struct grant_dma_cache *grant_dma_cache_of(struct grant_dma *gdma,
 
 	if (size <= GRANT_DMA_GRANULE)
 		return cache;
-	/* All that the allocator rounds up to a page. */
+	/* All that the allocator rounds up to a page... */
 	if (size > XEN_PAGE_SIZE / 2 && size <= XEN_PAGE_SIZE)
 		return cache + 1;
+	/* ...and what we do. */
+	if (size > GRANT_DMA_LARGE_SLOT / 2 && size <= GRANT_DMA_LARGE_SLOT)
+		return cache + 2;
 	return NULL;
 }
 

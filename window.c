@@ -8,10 +8,10 @@
  * which maps it once.  From then on a buffer costs an allocation and a copy:
  * no grant operation, no hypercall, no unmap in the backend.
  *
- * Slots of 512 bytes and of 4 KiB, which are almost all, come from a small cache
- * of each CPU without a lock.  The allocator behind it is the kernel's own for
- * I/O virtual addresses: per-CPU caches with a lock for slots up to 16 KiB, and
- * a tree.  Chunks that are not there are ranges that we hold allocated
+ * Slots of 512 bytes, 4 KiB and 32 KiB, which are almost all, come from a small
+ * cache of each CPU without a lock.  The allocator behind it is the kernel's own
+ * for I/O virtual addresses: per-CPU caches with a lock for slots up to 16 KiB,
+ * and a tree.  Chunks that are not there are ranges that we hold allocated
  * ourselves.  It hands out the highest free address, so a slot in the lowest
  * chunk says that the others are full, and that is when the window grows.
  *
@@ -24,9 +24,19 @@
 /* How often a slot is looked for that must be there. */
 #define SURE_TRIES	16
 
+#define LARGE_GRANULES	(GRANT_DMA_LARGE_SLOT >> GRANT_DMA_GRANULE_SHIFT)
+
 static unsigned long granule_of(unsigned long off)
 {
 	return (off >> GRANT_DMA_GRANULE_SHIFT) + GRANT_DMA_CHUNK_GRANULES;
+}
+
+/* Granules to ask for: whatever a cache may hold is of the cache's size. */
+static unsigned long slot_granules(size_t size)
+{
+	if (size > GRANT_DMA_LARGE_SLOT / 2 && size <= GRANT_DMA_LARGE_SLOT)
+		return LARGE_GRANULES;
+	return grant_dma_granules(size);
 }
 
 static void window_want_more(struct grant_dma *gdma)
@@ -63,12 +73,13 @@ static void cache_flush(struct grant_dma *gdma)
 
 		cache_flush_one(gdma, &cache[0], 1);
 		cache_flush_one(gdma, &cache[1], GRANT_DMA_PAGE_GRANULES);
+		cache_flush_one(gdma, &cache[2], LARGE_GRANULES);
 	}
 }
 
 unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
 {
-	unsigned long nr = grant_dma_granules(size), pfn, off;
+	unsigned long nr = slot_granules(size), pfn, off;
 	struct grant_dma_chunk *chunk;
 	unsigned int lowest, tries;
 
@@ -101,7 +112,7 @@ unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
 void grant_dma_window_free_slow(struct grant_dma *gdma, unsigned long off,
 				size_t size)
 {
-	free_iova_fast(&gdma->iovad, granule_of(off), grant_dma_granules(size));
+	free_iova_fast(&gdma->iovad, granule_of(off), slot_granules(size));
 }
 
 /* Take every chunk out of the allocator, from the highest down. */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# CPUs that map at the same time do not wait for each other, with and without
-# holes: contended locks are counted, beside the kernel's own way (T16).
+# CPUs that map at the same time do not wait for each other, whatever the size,
+# with and without holes: contended locks are counted, beside the kernel's own
+# way; and two of them do the work of almost two (T16).
 # lab: suites=bookworm guests=pv cpus=2 timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
@@ -19,14 +20,14 @@ waits() {
 		/sys/kernel/tracing/events/lock/contention_begin/hist"
 }
 
-# measure WHAT SIZE CPUS: sets of "WHAT SIZE HOLES CPUS PAIRS WAITS-PER-1000000",
+# measure WHAT SIZE CPUS [MS]: sets of "WHAT SIZE HOLES CPUS PAIRS WAITS-PER-1000000",
 # one without and one with holes, the waits of both together.
 measure() {
 	local count
 
 	trigger hist
 	gdt_run d1 tests=bench "bench_what=$1" "bench_size=$2" \
-		"bench_cpus=$3" bench_ms=1000 >/dev/null
+		"bench_cpus=$3" "bench_ms=${4:-300}" >/dev/null
 	gdt_good
 	count=$(waits)
 	trigger '!hist'
@@ -39,6 +40,12 @@ measure() {
 		tee -a "$CASE_DIR/table"
 }
 
+# pairs WHAT SIZE HOLES CPUS
+pairs() {
+	awk -v key="$*" '$1 " " $2 " " $3 " " $4 == key { pairs = $5 }
+		END { print pairs }' "$CASE_DIR/table"
+}
+
 lab_start_daemon
 gdt_domu d1 vcpus=4
 lab_domu_exec d1 "[ -e /sys/kernel/tracing/events/lock/contention_begin ]" ||
@@ -47,40 +54,38 @@ image disk 16M
 gdt_attach d1 "path=$IMAGE"
 for cpus in 1 2 4; do
 	for size in 512 4096 32768; do
-		for what in place seq dma; do
+		for what in place seq; do
 			measure $what $size $cpus
 		done
 	done
+	measure dma 4096 $cpus
 done
 cp "$CASE_DIR/table" "$LAB_OUT/table"
 
 # One in a thousand is what the rest of the domU does.
-awk '$1 == "place" && $2 <= 4096 && $4 == 4 && $6 > 1000 { bad = 1; print }
+awk '$1 == "place" && $4 == 4 && $6 > 1000 { bad = 1; print }
 	END { exit bad }' "$CASE_DIR/table" >"$CASE_DIR/bad" ||
 	lab_fail "CPUs wait for each other: $(paste -sd';' "$CASE_DIR/bad")"
 # The same count must be able to show it.
 awk '$1 == "seq" && $4 == 4 && $6 > 1000 { seen = 1 } END { exit !seen }' \
 	"$CASE_DIR/table" || lab_fail "the kernel's way waits neither: not counted"
 
-# pairs WHAT SIZE HOLES CPUS
-pairs() {
-	awk -v key="$*" '$1 " " $2 " " $3 " " $4 == key { print $5 }' \
-		"$CASE_DIR/table"
-}
-
-# The machine has two processors, so that two is as far as a ratio goes.
-for what in place seq; do
-	for size in 512 4096 32768; do
-		for holes in 0 1; do
-			one=$(pairs $what $size $holes 1)
-			two=$(pairs $what $size $holes 2)
-			lab_log "$what $size holes=$holes:" \
+# The machine has two processors, so that two is as far as a ratio goes; and it
+# may have something else to do for a while.
+for size in 512 4096 32768; do
+	for holes in 0 1; do
+		for try in 1 2 3 4; do
+			one=$(pairs place $size $holes 1)
+			two=$(pairs place $size $holes 2)
+			lab_log "place $size holes=$holes:" \
 				"$((two * 100 / one)) % with two CPUs"
-			[ $what = seq ] || [ $size -gt 4096 ] ||
-				[ $((two * 100)) -ge $((one * 150)) ] ||
-				lab_fail "$size bytes, holes $holes: two CPUs" \
-					"do $((two * 100 / one)) % of one"
+			[ $((two * 100)) -lt $((one * 150)) ] || continue 2
+			[ $try -lt 4 ] || break
+			measure place $size 1 1000
+			measure place $size 2 1000
 		done
+		lab_fail "$size bytes, holes $holes: two CPUs do" \
+			"$((two * 100 / one)) % of one"
 	done
 done
 detach d1 "$DEV"
