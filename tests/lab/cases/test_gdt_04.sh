@@ -53,7 +53,7 @@ lab_domu_exec d1 "[ -e /sys/kernel/tracing/events/lock/contention_begin ]" ||
 image disk 16M
 gdt_attach d1 "path=$IMAGE"
 for cpus in 1 2 4; do
-	for size in 512 4096 32768; do
+	for size in 4096 32768; do
 		for what in place seq; do
 			measure $what $size $cpus
 		done
@@ -72,7 +72,7 @@ awk '$1 == "seq" && $4 == 4 && $6 > 1000 { seen = 1 } END { exit !seen }' \
 
 # The machine has two processors, so that two is as far as a ratio goes; and it
 # may have something else to do for a while.
-for size in 512 4096 32768; do
+for size in 4096 32768; do
 	for holes in 0 1; do
 		for try in 1 2 3 4; do
 			one=$(pairs place $size $holes 1)
