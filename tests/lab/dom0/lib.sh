@@ -11,7 +11,7 @@ LAB_BOOT_TIMEOUT=$((240 * LAB_SLOW))	# seconds, for lab_domu_wait
 
 # What a kernel need not find out by reading ports that are emulated twice.
 LAB_QUICK="tsc_early_khz=$LAB_TSC_KHZ pci=off 8250.nr_uarts=0 agp=off"
-LAB_QUICK+=" tsc=nowatchdog random.trust_cpu=1"
+LAB_QUICK+=" tsc=nowatchdog random.trust_cpu=1 cryptomgr.notests"
 
 # --- verdict ---------------------------------------------------------------
 
@@ -94,7 +94,7 @@ _lab_domid() {
 
 _lab_config() {
 	local -A key=(
-		[guest]=$LAB_GUEST [memory]=512 [vcpus]=1 [extra]=''
+		[guest]=$LAB_GUEST [memory]=320 [vcpus]=1 [extra]=''
 		[disk]='' [paused]=0 [kernel]=$LAB_GUEST_DIR/vmlinux
 		[ramdisk]=$LAB_GUEST_DIR/initramfs [config]='' [wait]=1
 		[cmdline]="console=hvc0 loglevel=1 panic=0 $LAB_QUICK"

@@ -207,6 +207,9 @@ _lab_guest_tree() {
 	lab_copy_modules "$root" "$release" "$modules" "${LAB_GUEST_MODULES[@]}"
 	cp "$root/usr/lib/modules/$release/modules.builtin"* "$modules/"
 	depmod -b "$tree" "$release"
+	# Type information takes longest to load, and nobody needs it here.
+	find "$modules" -name '*.ko' \
+		-exec strip --strip-debug --remove-section=.BTF {} +
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$tree/etc/passwd"
 	echo 'root:x:0:' >"$tree/etc/group"
 	_lab_guest_needed "$root" "$release" "$tree"
