@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Direct grants: large requests are not copied in the guest, each page is granted
 # once and revoked; what is smaller than a page goes through the window (R1).
-# lab: suites=bookworm,trixie guests=pv
+# lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -8,15 +8,16 @@
 # shellcheck source=tests/lab/dom0/gdt.sh
 . /lab/dom0/gdt.sh
 
-# one NAME OPTIONS DIRECT ZEROED: whether there must be buffers of these kinds
+# one NAME STRIDE OPTIONS DIRECT ZEROED: every so many sizes; whether there must be
+# buffers of these kinds
 one() {
-	local name=$1
+	local name=$1 stride=$2
 
-	shift
+	shift 2
 	gdt_attach d1 "path=$IMAGE,$1"
-	gdt_run d1
+	gdt_run d1 "stride=$stride"
 	gdt_parts "$name"
-	[ "$(gdt_buffers bounced)" -gt 50000 ] ||
+	[ "$(gdt_buffers bounced)" -gt $((50000 / stride)) ] ||
 		lab_fail "$1: too few buffers were tried"
 	[ $(($(gdt_buffers direct) > 0)) = "$2" ] ||
 		lab_fail "$1: $(gdt_buffers direct) buffers were direct"
@@ -35,7 +36,7 @@ one() {
 lab_start_daemon
 gdt_domu d1 vcpus=4
 image disk 64M
-one direct dma=direct 1 0
-one auto dma=auto,direct-threshold=8192 1 0
-one untrusted trusted=0,dma=direct 0 1
+one direct 1 dma=direct 1 0
+one auto 3 dma=auto,direct-threshold=8192 1 0
+one untrusted 3 trusted=0,dma=direct 0 1
 lab_pass

@@ -10,7 +10,7 @@ lab_start_daemon
 image disk 8M
 lab_domu_create d1 vcpus=3
 lab_domu_wait d1
-for _ in $(seq 60); do
+for _ in $(seq 40); do
 	attach_disk d1 "path=$IMAGE"
 	detach d1 "$DEV"
 done

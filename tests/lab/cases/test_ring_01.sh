@@ -3,7 +3,7 @@
 # Packed rings: all kinds of requests, on one queue and on four, on rings of all
 # sizes, and never a full window; where it might get full, the rings are split
 # ones (R1, R12, R13).
-# lab: suites=bookworm,trixie guests=pv
+# lab: suites=bookworm guests=pv
 # lab: suites=bookworm guests=pv guest-suites=sid
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh

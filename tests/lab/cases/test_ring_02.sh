@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Packed rings: a worker is killed with I/O in flight, of which it has taken some
 # and some not; all of it ends with an error, nothing else does (R3, T10).
-# lab: suites=bookworm,trixie guests=pv
+# lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 

@@ -13,17 +13,15 @@ image disk 64M
 
 lab_log "virtio_blk"
 lab_domu_create d1 vcpus=4
-for queues in 1 4 16 64; do
-	for size in 64 256 1024; do
-		attach_disk d1 \
-			"path=$IMAGE,queues=$queues,queue_size=$size"
-		used=$(lab_domu_exec d1 "ls /sys/block/${DISK#/dev/}/mq | wc -l")
-		[ "$used" = $((queues < 4 ? queues : 4)) ] ||
-			lab_fail "$used of $queues queues are used"
-		fio_verify d1 "$DISK" --bsrange=4k-128k --size=4m --numjobs=4 \
-			--ioengine=libaio --iodepth=64
-		detach d1 "$DEV"
-	done
+for how in "1 64" "1 1024" "4 256" "16 1024" "64 64" "64 1024"; do
+	read -r queues size <<<"$how"
+	attach_disk d1 "path=$IMAGE,queues=$queues,queue_size=$size"
+	used=$(lab_domu_exec d1 "ls /sys/block/${DISK#/dev/}/mq | wc -l")
+	[ "$used" = $((queues < 4 ? queues : 4)) ] ||
+		lab_fail "$used of $queues queues are used"
+	fio_verify d1 "$DISK" --bsrange=4k-128k --size=4m --numjobs=4 \
+		--ioengine=libaio --iodepth=64
+	detach d1 "$DEV"
 done
 lab_domu_destroy d1
 
