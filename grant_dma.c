@@ -37,6 +37,21 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+#ifdef XVF_BASELINE
+#include "tests/bench/baseline/frames.h"
+#else
+/* What grants cost is measured against a module without: tests/bench. */
+static inline dma_addr_t baseline_map(phys_addr_t phys)
+{
+	return DMA_MAPPING_ERROR;
+}
+
+static inline bool baseline_mapped(dma_addr_t addr)
+{
+	return false;
+}
+#endif
+
 /* A device may claim one part in so many of the guest's references... */
 #define FAIR_SHARE		8
 
@@ -149,6 +164,9 @@ static __always_inline dma_addr_t map_phys(struct device *dev, phys_addr_t phys,
 
 	if (unlikely(dir == DMA_NONE || attrs & DMA_ATTR_MMIO))
 		return refuse_map(gdma, size, dir);
+	addr = baseline_map(phys);
+	if (addr != DMA_MAPPING_ERROR)
+		goto out_trace;
 	/* Who skips the sync does not show what is in the buffer yet. */
 	if (size >= gdma->direct_min && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
 		addr = grant_dma_direct_map(gdma, phys, size,
@@ -217,7 +235,8 @@ static struct grant_dma_slot *mapped_slot(struct grant_dma *gdma,
 
 	if (!in_window(gdma, off)) {
 		/* There is nothing to copy then. */
-		if (grant_dma_direct_mapped(gdma, addr, size))
+		if (baseline_mapped(addr) ||
+		    grant_dma_direct_mapped(gdma, addr, size))
 			return NULL;
 		goto bad;
 	}
@@ -257,6 +276,8 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	struct grant_dma_slot *slot;
 
 	trace_xen_virtio_unmap(gdma, addr, size, dir);
+	if (baseline_mapped(addr))
+		return;
 	if (unlikely(READ_ONCE(gdma->nr_torn)))
 		grant_dma_unmap_after_failure(gdma, addr, size);
 	if (!in_window(gdma, off)) {

@@ -36,7 +36,9 @@
 #include "file_priv.h"
 #include "util.h"
 
+#ifndef URING_SLOT
 #define URING_SLOT	16384
+#endif
 #define URING_SLOTS	128	/* a power of two: entries of the ring, too */
 #define URING_MISSES	16	/* in a row, until it is left alone... */
 #define URING_SKIP	1024	/* ...for so many requests */

@@ -17,6 +17,10 @@
 
 #define MEMORY_MAX_PAGES	(1U << 20)
 
+#ifndef MEMORY_WINDOW_PAGES
+#define MEMORY_WINDOW_PAGES	XVIO_WINDOW_MAX_PAGES
+#endif
+
 static uint64_t window_bytes(const struct xvb_window *win)
 {
 	/* Every window can be read. */
@@ -152,7 +156,7 @@ static int memory_check(struct xvb_memory *mem, uint32_t first_ref,
 	uint64_t bytes = (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT;
 	unsigned int pos;
 
-	if (!nr_pages || nr_pages > XVIO_WINDOW_MAX_PAGES ||
+	if (!nr_pages || nr_pages > MEMORY_WINDOW_PAGES ||
 	    nr_pages - 1 > UINT32_MAX - first_ref)
 		return -EINVAL;
 	pos = table_position(table, start);

@@ -30,6 +30,10 @@
 #include "transport.h"
 #include "worker.h"
 
+#ifdef XVB_BASELINE
+#include "../tests/bench/baseline/foreign.h"
+#endif
+
 /* Without a supervisor, I/O that never ends must not keep the worker. */
 #define ORPHAN_SECONDS	15
 
@@ -209,8 +213,14 @@ static int map_ring(struct worker *w, uint32_t ref, struct xvb_error *err)
 
 static int make_memory(struct worker *w)
 {
-	return xvb_memory_init(&w->mem, &xvb_gntmap_memory_ops, w->gm,
-			       w->cfg->max_window_pages);
+	int ret = xvb_memory_init(&w->mem, &xvb_gntmap_memory_ops, w->gm,
+				  w->cfg->max_window_pages);
+
+#ifdef XVB_BASELINE
+	if (!ret)
+		ret = xvb_baseline_add(&w->mem, w->cfg->fe);
+#endif
+	return ret;
 }
 
 /* After whatever may have changed it. */
@@ -440,7 +450,8 @@ static int set_up(struct worker *w, struct xvb_error *err)
 		return ret;
 	ret = make_memory(w);
 	if (ret)
-		return xvb_error_set(err, ret, "out of memory");
+		return xvb_error_set(err, ret, "making the memory: %s",
+				     strerror(-ret));
 	xvb_device_bind(w->dev, &w->mem, &host_ops, w);
 	xvb_device_set_stats(w->dev, w->cfg->stats);
 	xvb_transport_init(&w->transport, w->dev, &w->mem, &transport_ops, w);

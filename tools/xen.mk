@@ -14,3 +14,11 @@ BENCH_OBJS := xen-virtio-bench.o bench_run.o bench_report.o bench_grants.o gntma
 
 XEN_PKGS := xenstore xengnttab xenevtchn xentoollog libseccomp libcap-ng json-c
 LDFLAGS += -Wl,--as-needed
+
+# For tests/bench only: what is measured against.  Not to be installed.
+ifeq ($(BASELINE),1)
+vpath foreign.c ../tests/bench/baseline
+DAEMON_OBJS += foreign.o
+XEN_PKGS += xencontrol xenguest xenforeignmemory
+DEFS := -DXVB_BASELINE -DURING_SLOT=1048576 -DMEMORY_WINDOW_PAGES=1048576
+endif

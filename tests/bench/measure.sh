@@ -20,12 +20,16 @@ declare -A scheduler=([blkfront]=mq-deadline [blkfront-none]=none
 # What ours are attached with, and their numbers.
 declare -A spec=([window]=dma=window [auto]=dma=auto
 	[direct-copy]="dma=direct,direct-grants=copy"
-	[direct-map]="dma=direct,direct-grants=map")
+	[direct-map]="dma=direct,direct-grants=map" [pvh-window]=dma=window
+	[pvh-auto]=dma=auto [pvh-baseline]=dma=window)
 declare -A devid=()
 # Ramdisks of dom0; a device has its backing for itself.
 declare -A backing=([blkfront]=/dev/ram0 [blkfront-nopersist]=/dev/ram1
 	[window]=/dev/ram2 [auto]=/dev/ram3 [direct-copy]=/dev/ram4
-	[direct-map]=/dev/ram5 [bare]=/dev/ram6)
+	[direct-map]=/dev/ram5 [bare]=/dev/ram6 [pvh-window]=/dev/ram7
+	[pvh-auto]=/dev/ram8 [pvh-baseline]=/dev/ram9)
+# The guest that is measured: n, or h for what begins with "pvh-".
+DOMAIN=n
 GUEST_PROBES=(gnttab_grant_foreign_access_ref gnttab_end_foreign_access_ref)
 DOM0_PROBES=(gnttab_map_refs gnttab_unmap_refs gnttab_batch_copy)
 # shellcheck source=tests/lab/dom0/probes.sh
@@ -58,7 +62,8 @@ workloads() {
 	quick)
 		printf '%s\n' '4k randread 32' '4k randwrite 32' \
 			'64k randread 32' '64k randwrite 32' \
-			'4k randread 1' '4k randwrite 1'
+			'4k randread 1' '4k randwrite 1' \
+			'1m randread 32' '1m randwrite 32'
 		;;
 	full)
 		for depth in 32 1 4 128; do
@@ -79,7 +84,7 @@ requests() { # TRANSPORT SIZE
 	case $2 in
 	4k) n=6000 ;;
 	64k) n=2000 ;;
-	1m) n=150 ;;
+	1m) n=100 ;;
 	esac
 	[ "$1" != floor ] || n=$((n * 2))
 	[ "$SET" != smoke ] || n=1000
@@ -114,6 +119,13 @@ guest_script() {
 	END
 }
 
+# A command that makes a file of it.
+guest_file() {
+	echo "cat >/run/point <<'END'"
+	guest_script
+	echo END
+}
+
 # "where.NAME DIFFERENCE" of "before NAME VALUE" and "after NAME VALUE".
 differences() { # WHERE
 	awk -v where="$1" '
@@ -130,7 +142,7 @@ dom0_snapshot() { # TRANSPORT
 	local id=${devid[$1]:-}
 
 	# Of the object's parts only what is about all queues together.
-	[ -z "$id" ] || xen-virtio stats --json n "$id" |
+	[ -z "$id" ] || xen-virtio stats --json "$DOMAIN" "$id" |
 		awk -F '[":, ]+' '/"total"/ { on = 1 } /"queues"/ { on = 0 }
 			on && $3 ~ /^[0-9]+$/ { print $2, $3 }'
 	awk '{ print "hits." $1, $2 }' /sys/kernel/tracing/kprobe_profile
@@ -145,7 +157,7 @@ one() {
 	local dev=${disk[$1]} id=${devid[$1]:--}
 
 	dom0_snapshot "$1" | sed 's/^/before /' >/tmp/dom0
-	lab_domu_exec n "sh /run/point $dev ${scheduler[$1]:--} $id \
+	lab_domu_exec "$DOMAIN" "sh /run/point $dev ${scheduler[$1]:--} $id \
 		--bs=$2 --rw=$3 --iodepth=$4 --number_ios=$5 \
 		--size=${MIB}M" >/tmp/guest || return
 	dom0_snapshot "$1" | sed 's/^/after /' >>/tmp/dom0
@@ -184,7 +196,7 @@ measure() { # TRANSPORT SIZE DIRECTION DEPTH
 fill() {
 	local each
 
-	for each in "${transports[@]}" bare; do
+	for each in "${transports[@]}" bare pvh-window pvh-auto pvh-baseline; do
 		[ -z "${backing[$each]:-}" ] ||
 			dd if=/dev/zero of="${backing[$each]}" bs=1M \
 				count="$MIB" oflag=direct status=none
@@ -200,7 +212,7 @@ attach_blkfront() { # TRANSPORT PERSISTENT
 }
 
 our_disks() {
-	lab_domu_exec n 'cd /sys/block && ls -d vd* 2>/dev/null || :'
+	lab_domu_exec "$DOMAIN" 'cd /sys/block && ls -d vd* 2>/dev/null || :'
 }
 
 # Its name is the one that was not there.
@@ -208,21 +220,21 @@ attach_ours() { # TRANSPORT
 	local before glob
 
 	before=$(our_disks)
-	devid[$1]=$(lab_attach n "type=blk,path=${backing[$1]},${spec[$1]}") ||
+	devid[$1]=$(lab_attach "$DOMAIN" "type=blk,path=${backing[$1]},${spec[$1]}") ||
 		lab_fail "attaching with ${spec[$1]}"
 	glob="/sys/bus/xen/devices/virtio-${devid[$1]}/virtio*/block/vd*"
-	lab_wait_for 30 lab_domu_exec n "ls -d $glob >/dev/null 2>&1" ||
+	lab_wait_for 30 lab_domu_exec "$DOMAIN" "ls -d $glob >/dev/null 2>&1" ||
 		lab_fail "no disk for ${spec[$1]}"
-	disk[$1]=$(lab_domu_exec n "basename $glob")
+	disk[$1]=$(lab_domu_exec "$DOMAIN" "basename $glob")
 	[[ " ${before//$'\n'/ } " != *" ${disk[$1]} "* ]] ||
 		lab_broken "${disk[$1]} was there before"
 	scheduler[$1]=none
 }
 
-attach_all() {
+attach_all() { # TRANSPORT…
 	local each
 
-	for each in "${transports[@]}"; do
+	for each; do
 		case $each in
 		floor|blkfront-none) ;;
 		blkfront) attach_blkfront "$each" 1 ;;
@@ -233,10 +245,10 @@ attach_all() {
 }
 
 # Fill pools, caches and persistent grants: what is measured is steady state.
-warm_up() {
+warm_up() { # TRANSPORT…
 	local each
 
-	for each in "${transports[@]}"; do
+	for each; do
 		one "$each" 64k write 32 1024 >/dev/null ||
 			lab_fail "fio on $each"
 	done
@@ -254,23 +266,65 @@ prepare() {
 		modprobe brd rd_nr=1 rd_size=$RAM_KIB &&
 		dd if=/dev/zero of=/dev/ram0 bs=1M count=$MIB oflag=direct \
 			status=none
-		cat >/run/point <<'END'
-$(guest_script)
-END"
-	attach_all
+$(guest_file)"
+	attach_all "${transports[@]}"
 	probed=1
 	probes_define || probed=0
 	[ "$probed" = 1 ] || say "note no probes here: hypercalls are not counted"
 }
 
-macro() {
+macro() { # TRANSPORT…
 	local size rw depth each
 
 	while read -r size rw depth <&3; do
-		for each in "${transports[@]}"; do
+		for each; do
 			measure "$each" "$size" "$rw" "$depth"
 		done
 	done 3< <(workloads)
+}
+
+# --- without grants ----------------------------------------------------------
+
+# Into the guest by a disk that it has.
+baseline_module() {
+	local file=/lab/files/baseline/xen-virtio-front.ko size
+
+	size=$(stat -c %s "$file")
+	dd if="$file" of="${backing[pvh-window]}" bs=4k conv=sync oflag=direct \
+		status=none
+	lab_domu_exec h "dd if=/dev/${disk[pvh-window]} bs=4k iflag=direct \
+		count=$(((size + 4095) / 4096)) status=none |
+		head -c $size >/tmp/baseline.ko" ||
+		lab_fail "copying the module without grants"
+}
+
+# A module and a daemon that need no grants for buffers, and ours, one after the
+# other in the same guest.  That is a PVH guest: of a PV guest nobody can map all
+# memory, for Xen lets no page that is writable anywhere become a page table.
+macro_baseline() {
+	local each
+
+	DOMAIN=h
+	probed=0
+	lab_domu_create h guest=pvh memory=512
+	lab_domu_exec h "$(guest_file)"
+	attach_all pvh-window pvh-auto
+	warm_up pvh-window pvh-auto
+	macro pvh-window pvh-auto
+	baseline_module
+	for each in pvh-window pvh-auto; do
+		lab_detach h "${devid[$each]}" || lab_fail "detaching $each"
+	done
+	lab_stop_daemon
+	LAB_VIRTIOD=/lab/files/baseline/xen-virtiod lab_start_daemon
+	lab_domu_exec h "rmmod xen_virtio_front && insmod /tmp/baseline.ko" ||
+		lab_fail "loading the module without grants"
+	attach_all pvh-baseline
+	warm_up pvh-baseline
+	macro pvh-baseline
+	lab_domu_shutdown h
+	lab_stop_daemon
+	lab_start_daemon
 }
 
 # --- micro -------------------------------------------------------------------
@@ -328,8 +382,6 @@ finish() {
 	xl block-detach n xvda || :
 	xl block-detach n xvdb 2>/dev/null || :
 	lab_domu_shutdown n
-	lab_stop_daemon
-	rmmod brd
 }
 
 [ "$LAB_ICOUNT" = 1 ] || lab_skip "instructions are not counted"
@@ -337,12 +389,15 @@ choose
 say "set name=$SET suite=$LAB_SUITE guest=$LAB_GUEST" \
 	"xen=$(xl info | awk '$1 == "xen_version" { print $3 }')" \
 	"dom0=$(uname -r) linux=$(cat /lab/guest/release)" \
-	"transports=${#transports[@]} workloads=$(workloads | wc -l)"
+	"transports=$((${#transports[@]} + 3)) workloads=$(workloads | wc -l)"
 micro_backend
 prepare
-warm_up
-macro
-micro_guest
+warm_up "${transports[@]}"
+macro "${transports[@]}"
 finish
+macro_baseline
+micro_guest
+lab_stop_daemon
+rmmod brd
 say "complete"
 lab_pass

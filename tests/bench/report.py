@@ -22,6 +22,11 @@ SIZES = {"4k": 4096, "64k": 65536, "1m": 1048576}
 OURS = ("window", "auto", "direct-copy", "direct-map")
 REFERENCE = "blkfront"
 FLOOR = "floor"
+# One guest has these three; the last without grants.
+PVH = ("pvh-window", "pvh-auto")
+BASELINE = "pvh-baseline"
+# What grants may add to the same without them, in percent, in mode auto.
+OVERHEADS = (("4k", 32, 10), ("1m", 32, 15))
 # What the project wants: what we add to the floor, by what blkfront adds.
 TARGETS = (("4k", 32, 0.5), ("4k", 1, 0.8), ("64k", 32, 0.7))
 # Counters that mean the same, whoever keeps them; summed up for each I/O.
@@ -179,6 +184,27 @@ def make_targets(report):
     return targets
 
 
+def make_overheads(report):
+    """What each of our transports costs more than the one without grants."""
+    wanted = {(size, depth): want for size, depth, want in OVERHEADS}
+    overheads = []
+    for size, rw, depth in unique((point["size"], point["rw"], point["depth"])
+                                  for point in report["macro"]):
+        base = cost(report, size, rw, depth, BASELINE)
+        for who in PVH:
+            ours = cost(report, size, rw, depth, who)
+            if not base or ours is None:
+                continue
+            entry = {"size": size, "rw": rw, "depth": depth, "transport": who,
+                     "instructions": ours, "baseline": base,
+                     "percent": round((ours / base - 1) * 100, 1)}
+            if who == "pvh-auto" and (size, depth) in wanted:
+                entry["want"] = wanted[(size, depth)]
+                entry["met"] = entry["percent"] <= entry["want"]
+            overheads.append(entry)
+    return overheads
+
+
 def table(header, rows):
     """Rows of text as a table of Markdown, which is legible as it is."""
     rows = [[str(cell) for cell in row] for row in rows]
@@ -247,6 +273,29 @@ def target_table(report):
                   rows))
 
 
+def overhead_table(report):
+    """(mode - baseline) / baseline, and what is wanted of auto."""
+    entries = report["overheads"]
+    rows = []
+    for load in unique((entry["size"], entry["rw"], entry["depth"])
+                       for entry in entries):
+        found = {entry["transport"]: entry for entry in entries
+                 if (entry["size"], entry["rw"], entry["depth"]) == load}
+        auto = found.get("pvh-auto", {})
+        verdict = ""
+        if "want" in auto:
+            verdict = "auto <= %d %%: %s" % (auto["want"], "met"
+                                             if auto["met"] else "MISSED")
+        rows.append(["%s %s, depth %s" % load,
+                     next(iter(found.values()))["baseline"]] +
+                    ["%+.1f %%" % found[each]["percent"]
+                     if each in found else "-" for each in PVH] + [verdict])
+    if not rows:
+        return ""
+    return ("## Grant overhead: what is added to the same without grants\n\n" +
+            table(["workload", BASELINE] + list(PVH) + ["target"], rows))
+
+
 def micro_tables(report):
     """What the operations cost by themselves."""
     text = ""
@@ -279,7 +328,7 @@ def markdown(report):
         text += "**Not complete.** Missing: %s\n\n" % (
             ", ".join(report["missing"]) or "the end of the run")
     return text + "\n".join(part for part in (
-        target_table(report), macro_tables(report),
+        target_table(report), overhead_table(report), macro_tables(report),
         micro_tables(report)) if part)
 
 
@@ -413,12 +462,14 @@ def main():
         print("report.py: nothing was measured", file=sys.stderr)
         return 2
     report["targets"] = make_targets(report)
+    report["overheads"] = make_overheads(report)
     text = markdown(report)
     write(args.dir, "report.json", json.dumps(report, indent=1) + "\n")
     draw_macro(report, args.dir)
     draw_micro(report, args.dir)
     draw_growth(report, args.dir)
     print(target_table(report))
+    print(overhead_table(report))
     print(macro_tables(report).split("\n## Counts")[0])
     if args.compare:
         with open(args.compare, encoding="utf-8") as file:

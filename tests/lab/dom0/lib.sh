@@ -278,7 +278,7 @@ lab_domu_shutdown() {
 # lab_start_daemon [ARGUMENT…]: returns when the daemon answers.
 lab_start_daemon() {
 	[ -x /lab/bin/xen-virtiod ] || lab_broken "xen-virtiod is not built"
-	setsid /lab/bin/xen-virtiod -f "$@" </dev/null \
+	setsid "${LAB_VIRTIOD:-/lab/bin/xen-virtiod}" -f "$@" </dev/null \
 		>>"$LAB_OUT/xen-virtiod.log" 2>&1 &
 	echo $! >/run/lab/daemon.pid
 	if ! lab_wait_for 20 _lab_daemon_ready; then
