@@ -94,7 +94,7 @@ _lab_domid() {
 
 _lab_config() {
 	local -A key=(
-		[guest]=$LAB_GUEST [memory]=320 [vcpus]=1 [extra]=''
+		[guest]=$LAB_GUEST [memory]=512 [vcpus]=1 [extra]=''
 		[disk]='' [paused]=0 [kernel]=$LAB_GUEST_DIR/vmlinux
 		[ramdisk]=$LAB_GUEST_DIR/initramfs [config]='' [wait]=1
 		[cmdline]="console=hvc0 loglevel=1 panic=0 $LAB_QUICK"
