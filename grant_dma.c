@@ -128,20 +128,6 @@ unsigned int grant_dma_max_segments(const struct grant_dma *gdma)
 	return grant_dma_max_size(gdma) / 2 / max_mapping(gdma);
 }
 
-/*
- * Most of the buffers are a header of 16 bytes or a status byte: no call for
- * these, and no string instruction, which takes long to begin.
- */
-static __always_inline void copy_bytes(void *to, const void *from, size_t size)
-{
-	if (size == 16)
-		memcpy(to, from, 16);
-	else if (size == 1)
-		*(u8 *)to = *(const u8 *)from;
-	else
-		memcpy(to, from, size);
-}
-
 static noinline dma_addr_t refuse_map(struct grant_dma *gdma, size_t size,
 				      enum dma_data_direction dir)
 {
@@ -152,57 +138,107 @@ static noinline dma_addr_t refuse_map(struct grant_dma *gdma, size_t size,
 	return DMA_MAPPING_ERROR;
 }
 
+/* @from: NULL for zeroes.  Returns @addr, so that it can be the last call. */
+static noinline dma_addr_t fill(void *to, const void *from, size_t size,
+				dma_addr_t addr)
+{
+	if (from)
+		memcpy(to, from, size);
+	else
+		memset(to, 0, size);
+	return addr;
+}
+
+/* Make a mapping in a slot that was allocated for it. */
+static __always_inline dma_addr_t map_slot(struct grant_dma *gdma,
+					   unsigned long off, phys_addr_t phys,
+					   size_t size,
+					   enum dma_data_direction dir,
+					   unsigned long attrs)
+{
+	struct grant_dma_stats __percpu *stats = gdma->stats;
+	struct grant_dma_slot *slot = grant_dma_window_slot(gdma, off);
+	const void *from;
+	void *to;
+
+	slot->orig = phys;
+	slot->size = size;
+	this_cpu_inc(stats->maps);
+	if (dir != DMA_FROM_DEVICE && attrs & DMA_ATTR_SKIP_CPU_SYNC)
+		return gdma->base + off;
+
+	to = grant_dma_window_ptr(gdma, off);
+	/*
+	 * Also when the device is to write: it may write less than it says,
+	 * and whatever used the slot before must not show then.
+	 */
+	if (dir == DMA_FROM_DEVICE && !gdma->trusted)
+		return fill(to, NULL, size, gdma->base + off);
+	this_cpu_add(stats->bytes_in, size);
+	from = phys_to_virt(phys);
+	/*
+	 * Most of the buffers are a header of 16 bytes or a status byte: no
+	 * call for these, and no string instruction, which takes long to begin.
+	 */
+	if (size == 16)
+		memcpy(to, from, 16);
+	else if (size == 1)
+		*(u8 *)to = *(const u8 *)from;
+	else
+		return fill(to, from, size, gdma->base + off);
+	return gdma->base + off;
+}
+
+static noinline dma_addr_t map_any(struct grant_dma *gdma, phys_addr_t phys,
+				   size_t size, enum dma_data_direction dir,
+				   unsigned long attrs)
+{
+	dma_addr_t addr = DMA_MAPPING_ERROR;
+	unsigned long off;
+
+	if (dir == DMA_NONE || attrs & DMA_ATTR_MMIO)
+		return refuse_map(gdma, size, dir);
+	/* Who skips the sync does not show what is in the buffer yet. */
+	if (size >= gdma->direct_min && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		addr = grant_dma_direct_map(gdma, phys, size,
+					    dir == DMA_TO_DEVICE);
+	if (addr == DMA_MAPPING_ERROR) {
+		if (size - 1 >= GRANT_DMA_CHUNK_SIZE)
+			return refuse_map(gdma, size, dir);
+		off = grant_dma_window_alloc(gdma, size);
+		if (off == GRANT_DMA_NO_SLOT) {
+			grant_dma_map_failed(gdma);
+			return DMA_MAPPING_ERROR;
+		}
+		addr = map_slot(gdma, off, phys, size, dir, attrs);
+	}
+	trace_xen_virtio_map(gdma, addr, phys, size, dir);
+	return addr;
+}
+
+/*
+ * Nothing is called here but as the last thing that is done, so that no register
+ * has to be saved for it: that is a fifth of a small mapping.
+ */
 static __always_inline dma_addr_t map_phys(struct device *dev, phys_addr_t phys,
 					   size_t size,
 					   enum dma_data_direction dir,
 					   unsigned long attrs)
 {
 	struct grant_dma *gdma = to_grant_dma(dev);
-	struct grant_dma_slot *slot;
+	dma_addr_t addr = baseline_map(phys);
 	unsigned long off;
-	dma_addr_t addr;
 
-	if (unlikely(dir == DMA_NONE || attrs & DMA_ATTR_MMIO))
-		return refuse_map(gdma, size, dir);
-	addr = baseline_map(phys);
 	if (addr != DMA_MAPPING_ERROR)
-		goto out_trace;
-	/* Who skips the sync does not show what is in the buffer yet. */
-	if (size >= gdma->direct_min && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		addr = grant_dma_direct_map(gdma, phys, size,
-					    dir == DMA_TO_DEVICE);
-		if (addr != DMA_MAPPING_ERROR)
-			goto out_trace;
-	}
-	if (unlikely(size - 1 >= GRANT_DMA_CHUNK_SIZE))
-		return refuse_map(gdma, size, dir);
-
-	off = grant_dma_window_alloc(gdma, size);
-	if (unlikely(off == GRANT_DMA_NO_SLOT)) {
-		grant_dma_map_failed(gdma);
-		return DMA_MAPPING_ERROR;
-	}
-
-	slot = grant_dma_window_slot(gdma, off);
-	slot->orig = phys;
-	slot->size = size;
-	this_cpu_inc(gdma->stats->maps);
-	/*
-	 * Also when the device is to write: it may write less than it says,
-	 * and whatever used the slot before must not show then.
-	 */
-	if (dir == DMA_FROM_DEVICE && !gdma->trusted) {
-		memset(grant_dma_window_ptr(gdma, off), 0, size);
-	} else if (dir == DMA_FROM_DEVICE ||
-		   !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		copy_bytes(grant_dma_window_ptr(gdma, off), phys_to_virt(phys),
-			   size);
-		this_cpu_add(gdma->stats->bytes_in, size);
-	}
-	addr = gdma->base + off;
-out_trace:
-	trace_xen_virtio_map(gdma, addr, phys, size, dir);
-	return addr;
+		return addr;
+	if (unlikely(dir == DMA_NONE || attrs & DMA_ATTR_MMIO ||
+		     size >= gdma->direct_min ||
+		     trace_xen_virtio_map_enabled()))
+		return map_any(gdma, phys, size, dir, attrs);
+	off = grant_dma_window_alloc_fast(gdma, size);
+	if (unlikely(off == GRANT_DMA_NO_SLOT))
+		return map_any(gdma, phys, size, dir, attrs);
+	return map_slot(gdma, off, phys, size, dir, attrs);
 }
 
 static noinline void report_unmapped(struct grant_dma *gdma, dma_addr_t addr,
@@ -264,10 +300,61 @@ static inline void copy_out(struct grant_dma *gdma, unsigned long off,
 	if (unlikely(READ_ONCE(gdma->dead)))
 		memset(buf, 0xff, size);
 	else
-		copy_bytes(buf, grant_dma_window_ptr(gdma, off), size);
+		memcpy(buf, grant_dma_window_ptr(gdma, off), size);
 	this_cpu_add(gdma->stats->bytes_out, size);
 }
 
+/* Only a slot as a whole: a part of it must not be handed out again. */
+static __always_inline bool is_slot(const struct grant_dma_slot *slot,
+				    unsigned long off, size_t size)
+{
+	return slot->size == size && size && !(off & (GRANT_DMA_GRANULE - 1));
+}
+
+static __always_inline void unmap_slot(struct grant_dma *gdma,
+				       unsigned long off,
+				       struct grant_dma_slot *slot, size_t size)
+{
+	slot->size = 0;
+	this_cpu_inc(gdma->stats->unmaps);
+	grant_dma_window_free(gdma, off, size);
+}
+
+static noinline void unmap_slot_copy(struct grant_dma *gdma, unsigned long off,
+				     struct grant_dma_slot *slot, size_t size)
+{
+	copy_out(gdma, off, slot, 0, size);
+	unmap_slot(gdma, off, slot, size);
+}
+
+static noinline void unmap_any(struct grant_dma *gdma, dma_addr_t addr,
+			       size_t size, enum dma_data_direction dir,
+			       unsigned long attrs)
+{
+	bool sync = !(attrs & DMA_ATTR_SKIP_CPU_SYNC);
+	unsigned long off = addr - gdma->base;
+	struct grant_dma_slot *slot;
+
+	if (baseline_mapped(addr))
+		return;
+	trace_xen_virtio_unmap(gdma, addr, size, dir);
+	if (READ_ONCE(gdma->nr_torn))
+		grant_dma_unmap_after_failure(gdma, addr, size);
+	if (!in_window(gdma, off)) {
+		if (!grant_dma_direct_unmap(gdma, addr, size, sync))
+			report_unmapped(gdma, addr, size);
+		return;
+	}
+	slot = grant_dma_window_slot(gdma, off);
+	if (!is_slot(slot, off, size))
+		report_unmapped(gdma, addr, size);
+	else if (dir != DMA_TO_DEVICE && sync)
+		unmap_slot_copy(gdma, off, slot, size);
+	else
+		unmap_slot(gdma, off, slot, size);
+}
+
+/* As map_phys(): no call but the last. */
 static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 			    enum dma_data_direction dir, unsigned long attrs)
 {
@@ -275,30 +362,21 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	unsigned long off = addr - gdma->base;
 	struct grant_dma_slot *slot;
 
-	trace_xen_virtio_unmap(gdma, addr, size, dir);
-	if (baseline_mapped(addr))
-		return;
-	if (unlikely(READ_ONCE(gdma->nr_torn)))
-		grant_dma_unmap_after_failure(gdma, addr, size);
-	if (!in_window(gdma, off)) {
-		if (!grant_dma_direct_unmap(gdma, addr, size,
-					    !(attrs & DMA_ATTR_SKIP_CPU_SYNC)))
-			goto bad;
-		return;
-	}
-	/* Only a slot as a whole: a part of it must not be handed out again. */
+	if (unlikely(trace_xen_virtio_unmap_enabled() ||
+		     READ_ONCE(gdma->nr_torn) || !in_window(gdma, off)))
+		return unmap_any(gdma, addr, size, dir, attrs);
 	slot = grant_dma_window_slot(gdma, off);
-	if (unlikely(slot->size != size || !size ||
-		     off & (GRANT_DMA_GRANULE - 1)))
-		goto bad;
-	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		copy_out(gdma, off, slot, 0, size);
-	slot->size = 0;
-	this_cpu_inc(gdma->stats->unmaps);
-	grant_dma_window_free(gdma, off, size);
-	return;
-bad:
-	report_unmapped(gdma, addr, size);
+	if (unlikely(!is_slot(slot, off, size)))
+		return unmap_any(gdma, addr, size, dir, attrs);
+	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
+		if (size != 1 || unlikely(READ_ONCE(gdma->dead)))
+			return unmap_slot_copy(gdma, off, slot, size);
+		/* A status. */
+		*(u8 *)phys_to_virt(slot->orig) =
+			*(u8 *)grant_dma_window_ptr(gdma, off);
+		this_cpu_inc(gdma->stats->bytes_out);
+	}
+	unmap_slot(gdma, off, slot, size);
 }
 
 XVF_DEFINE_DMA_MAP(grant_dma_map, map_phys)

@@ -483,20 +483,27 @@ static inline unsigned long grant_dma_granules(size_t size)
 }
 
 /* Which cache has slots for @size bytes, or NULL. */
-static inline struct grant_dma_cache *grant_dma_cache_of(struct grant_dma *gdma,
-							 size_t size)
+static __always_inline struct grant_dma_cache *
+grant_dma_cache_of(struct grant_dma *gdma, size_t size)
 {
 	struct grant_dma_cache *cache = raw_cpu_ptr(gdma->cache);
+	size_t last = size - 1;
 
-	if (size <= GRANT_DMA_GRANULE)
-		return cache;
+	if (last < GRANT_DMA_GRANULE)
+		goto out;
+	cache++;
 	/* All that the allocator rounds up to a page... */
-	if (size > XEN_PAGE_SIZE / 2 && size <= XEN_PAGE_SIZE)
-		return cache + 1;
+	if (last >= XEN_PAGE_SIZE / 2 && last < XEN_PAGE_SIZE)
+		goto out;
+	cache++;
 	/* ...and what we do. */
-	if (size > GRANT_DMA_LARGE_SLOT / 2 && size <= GRANT_DMA_LARGE_SLOT)
-		return cache + 2;
-	return NULL;
+	if (last < GRANT_DMA_LARGE_SLOT / 2 || last >= GRANT_DMA_LARGE_SLOT)
+		return NULL;
+out:
+	/* Which the compiler cannot know: not NULL. */
+	if (!cache)
+		__builtin_unreachable();
+	return cache;
 }
 
 /* A free slot plus 1, or 0.  Another CPU's cache does no harm either. */
@@ -544,6 +551,25 @@ void grant_dma_window_free_slow(struct grant_dma *gdma, unsigned long off,
 				size_t size);
 
 /**
+ * grant_dma_window_alloc_fast() - a slot, if a cache of this CPU has one
+ * @gdma: the layer
+ * @size: bytes, any value
+ *
+ * Calls nothing.  Context: any.
+ * Return: offset in the window, or GRANT_DMA_NO_SLOT: ask
+ * grant_dma_window_alloc().
+ */
+static __always_inline unsigned long
+grant_dma_window_alloc_fast(struct grant_dma *gdma, size_t size)
+{
+	struct grant_dma_cache *cache = grant_dma_cache_of(gdma, size);
+
+	/* Without a slot it is 0, and NO_SLOT is what is before that. */
+	return likely(cache) ? grant_dma_cache_get(cache) - 1 :
+			       GRANT_DMA_NO_SLOT;
+}
+
+/**
  * grant_dma_window_alloc() - a slot of the window
  * @gdma: the layer
  * @size: bytes, 1 to GRANT_DMA_CHUNK_SIZE
@@ -557,15 +583,10 @@ void grant_dma_window_free_slow(struct grant_dma *gdma, unsigned long off,
 static inline unsigned long grant_dma_window_alloc(struct grant_dma *gdma,
 						   size_t size)
 {
-	struct grant_dma_cache *cache = grant_dma_cache_of(gdma, size);
-	unsigned long off;
+	unsigned long off = grant_dma_window_alloc_fast(gdma, size);
 
-	if (likely(cache)) {
-		off = grant_dma_cache_get(cache);
-		if (likely(off))
-			return off - 1;
-	}
-	return grant_dma_window_alloc_slow(gdma, size);
+	return likely(off != GRANT_DMA_NO_SLOT) ? off :
+		grant_dma_window_alloc_slow(gdma, size);
 }
 
 /**
