@@ -61,6 +61,18 @@ class Symbols:
         i = bisect.bisect_right(self.starts, address) - 1
         return self.names[i] if i >= 0 else ("", f"{address:#x}")
 
+    def module(self, address):
+        """The same, ("", ...) for what is in no module.
+
+        Behind the last function of one, its page is all that it can have.
+        """
+        i = bisect.bisect_right(self.starts, address) - 1
+        name = self.name(address)
+        last = i + 1 == len(self.names) or self.names[i + 1][0] != name[0]
+        if last and address >> PAGE != self.starts[i] >> PAGE:
+            return ("", f"{address:#x}")
+        return name
+
 
 class Mappings:
     """The executable mappings of the daemon."""
@@ -119,7 +131,7 @@ class Machine:
 
     def module(self, vaddr, place):
         """Of code that the kernel loaded."""
-        dom0, domu = self.dom0.name(vaddr), self.domu.name(vaddr)
+        dom0, domu = self.dom0.module(vaddr), self.domu.module(vaddr)
         if place >> PAGE in self.pages or not domu[0] or \
                 (dom0[0] and place >> LARGE in self.regions):
             return "dom0 kernel", dom0[0] + dom0[1]
