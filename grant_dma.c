@@ -106,8 +106,9 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 			return -ENOSPC;
 	}
 
-	/* It does not shrink any more. */
+	/* It does not shrink any more, and what is free is for all CPUs. */
 	gdma->initial = 0;
+	WRITE_ONCE(gdma->large_slots, 0);
 	while ((gdma->max_chunks - gdma->lowest) * GRANT_DMA_CHUNK_SIZE / size <=
 	       slots) {
 		err = grant_dma_window_grow(gdma);

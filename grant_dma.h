@@ -174,11 +174,14 @@ struct grant_dma_slot {
  * Slots of 512 bytes, of 4 KiB and of 32 KiB have a cache: headers and status
  * bytes, pages, and the largest buffers that a disk's driver makes with the
  * default window.  It is as large as what a sweep of completions gives back at
- * once: 32 requests with header and status, or with two large buffers.
+ * once: 32 requests with header and status, or with two large buffers.  All large
+ * ones together hold half of the largest window at most, and none on packed
+ * rings, which must not want for a slot.
  */
 #define GRANT_DMA_CACHES	3
 #define GRANT_DMA_CACHE_SLOTS	64
 #define GRANT_DMA_LARGE_SLOT	SZ_32K
+#define GRANT_DMA_LARGE_SHARE	2
 
 /**
  * struct grant_dma_cache - free slots of one size on one CPU
@@ -235,6 +238,7 @@ struct grant_dma_direct {
  * @iovad: allocator of the window, in granules; chunk 0 begins at the granule
  *	GRANT_DMA_CHUNK_GRANULES, as 0 means failure
  * @cache: free slots of the common sizes, before @iovad
+ * @large_slots: how many large slots the cache of a CPU may hold
  * @limit: its last granule
  * @base: address of the first byte of chunk 0, as on a virtqueue
  * @first_ref: reference of the first page of chunk 0.  All references of the
@@ -288,6 +292,7 @@ struct grant_dma {
 	void *priv;
 	struct iova_domain iovad;
 	struct grant_dma_cache __percpu *cache;
+	unsigned int large_slots;
 	unsigned long limit;
 	dma_addr_t base;
 	grant_ref_t first_ref;
@@ -518,11 +523,11 @@ static inline unsigned long grant_dma_cache_get(struct grant_dma_cache *cache)
 }
 
 static inline bool grant_dma_cache_put(struct grant_dma_cache *cache,
-				       unsigned long off)
+				       unsigned int room, unsigned long off)
 {
 	unsigned int top = READ_ONCE(cache->top);
 
-	if (unlikely(top >= GRANT_DMA_CACHE_SLOTS))
+	if (unlikely(top >= room))
 		return false;
 	/* Taken or not before: it is now. */
 	WRITE_ONCE(cache->top, top + 1);
@@ -601,8 +606,10 @@ static inline void grant_dma_window_free(struct grant_dma *gdma,
 					 unsigned long off, size_t size)
 {
 	struct grant_dma_cache *cache = grant_dma_cache_of(gdma, size);
+	unsigned int room = size > XEN_PAGE_SIZE ? READ_ONCE(gdma->large_slots) :
+						   GRANT_DMA_CACHE_SLOTS;
 
-	if (unlikely(!cache || !grant_dma_cache_put(cache, off)))
+	if (unlikely(!cache || !grant_dma_cache_put(cache, room, off)))
 		grant_dma_window_free_slow(gdma, off, size);
 }
 

@@ -54,6 +54,8 @@ static void cache_flush_one(struct grant_dma *gdma,
 	unsigned int i;
 
 	for (i = 0; i < GRANT_DMA_CACHE_SLOTS; i++) {
+		if (!READ_ONCE(cache->off[i]))
+			continue;
 		off = xchg(&cache->off[i], 0);
 		if (off)
 			free_iova_fast(&gdma->iovad, granule_of(off - 1), nr);
@@ -182,7 +184,7 @@ unsigned long grant_dma_window_used(struct grant_dma *gdma)
 	/* Slots of a chunk that goes meanwhile stay, and are of size 0. */
 	for (i = READ_ONCE(gdma->lowest); i < gdma->max_chunks; i++)
 		for (slot = 0; slot < GRANT_DMA_CHUNK_GRANULES; slot++)
-			used += grant_dma_granules(READ_ONCE(gdma->chunks[i].slots[slot].size));
+			used += slot_granules(READ_ONCE(gdma->chunks[i].slots[slot].size));
 	return used;
 }
 
@@ -205,6 +207,10 @@ int grant_dma_window_init(struct grant_dma *gdma)
 	gdma->base = XVIO_ADDR_GRANT |
 		     (dma_addr_t)gdma->first_ref << XVIO_ADDR_PAGE_SHIFT;
 	gdma->limit = (gdma->max_chunks + 1) * GRANT_DMA_CHUNK_GRANULES - 1;
+	gdma->large_slots = min_t(size_t, GRANT_DMA_CACHE_SLOTS,
+				  grant_dma_max_size(gdma) /
+				  GRANT_DMA_LARGE_SHARE / GRANT_DMA_LARGE_SLOT /
+				  num_online_cpus());
 	gdma->lowest = gdma->max_chunks;
 
 	err = iova_cache_get();
