@@ -60,6 +60,8 @@ install: install-modules install-tools
 # Without MODULE_SIG_ALL: the key that distributions sign with is not in their
 # headers, and a failed attempt would print pages.
 install-modules: modules
+	@test -z "$(XVF_BASELINE)" || \
+		{ echo "XVF_BASELINE is for tests/bench, not to be installed" >&2; exit 1; }
 	$(kbuild) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) CONFIG_MODULE_SIG_ALL= \
 		INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) modules_install
 	install -d $(DESTDIR)$(RULESDIR)

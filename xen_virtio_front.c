@@ -835,6 +835,9 @@ static int __init xvf_init(void)
 
 	if (!xen_domain())
 		return -ENODEV;
+#ifdef XVF_BASELINE
+	pr_warn("built for tests/bench: buffers are not granted, the backend has all memory\n");
+#endif
 	xvf_stats_init();
 	err = xenbus_register_frontend(&xvf_driver);
 	if (err)

@@ -17,6 +17,9 @@ LDFLAGS += -Wl,--as-needed
 
 # For tests/bench only: what is measured against.  Not to be installed.
 ifeq ($(BASELINE),1)
+ifeq ($(O),.)
+$(error BASELINE=1 needs O=DIR, so that nothing else is made of its objects)
+endif
 vpath foreign.c ../tests/bench/baseline
 DAEMON_OBJS += foreign.o
 XEN_PKGS += xencontrol xenguest xenforeignmemory

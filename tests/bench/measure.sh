@@ -13,7 +13,7 @@ RAM_KIB=32768
 MIB=$((RAM_KIB / 1024))
 # Transports: how the guest sees the disk, and its I/O scheduler.  For ours it
 # is what the udev rule sets, for blkfront the kernel's default, and none.
-declare -A disk=([floor]=ram0 [blkfront]=xvda [blkfront-none]=xvda
+declare -A disk=([floor]=ram0 [pvh-floor]=ram0 [blkfront]=xvda [blkfront-none]=xvda
 	[blkfront-nopersist]=xvdb)
 declare -A scheduler=([blkfront]=mq-deadline [blkfront-none]=none
 	[blkfront-nopersist]=mq-deadline)
@@ -86,7 +86,7 @@ requests() { # TRANSPORT SIZE
 	64k) n=2000 ;;
 	1m) n=100 ;;
 	esac
-	[ "$1" != floor ] || n=$((n * 2))
+	[[ $1 != *floor ]] || n=$((n * 2))
 	[ "$SET" != smoke ] || n=1000
 	echo "$n"
 }
@@ -117,6 +117,12 @@ guest_script() {
 			--terse-version=3 "$@" | sed 's/^/fio /'
 		snapshot | sed 's/^/after /'
 	END
+}
+
+# fio must not find the memory of a ramdisk missing.
+guest_ramdisk() {
+	echo "modprobe brd rd_nr=1 rd_size=$RAM_KIB && dd if=/dev/zero of=/dev/ram0 \
+		bs=1M count=$MIB oflag=direct status=none"
 }
 
 # A command that makes a file of it.
@@ -236,7 +242,7 @@ attach_all() { # TRANSPORT…
 
 	for each; do
 		case $each in
-		floor|blkfront-none) ;;
+		*floor|blkfront-none) ;;
 		blkfront) attach_blkfront "$each" 1 ;;
 		blkfront-nopersist) attach_blkfront "$each" 0 ;;
 		*) attach_ours "$each" ;;
@@ -254,18 +260,18 @@ warm_up() { # TRANSPORT…
 	done
 }
 
-prepare() {
+ramdisks() {
 	modprobe brd "rd_nr=${#backing[@]}" "rd_size=$RAM_KIB"
-	modprobe xen-blkback
 	fill
 	lab_start_daemon
+}
+
+prepare() {
+	modprobe xen-blkback
 	lab_domu_create n memory=512
 	lab_domu_wait n
-	# fio must not find the memory of a ramdisk missing.
 	lab_domu_exec n "modprobe xen-blkfront &&
-		modprobe brd rd_nr=1 rd_size=$RAM_KIB &&
-		dd if=/dev/zero of=/dev/ram0 bs=1M count=$MIB oflag=direct \
-			status=none
+		$(guest_ramdisk)
 $(guest_file)"
 	attach_all "${transports[@]}"
 	probed=1
@@ -298,25 +304,27 @@ baseline_module() {
 		lab_fail "copying the module without grants"
 }
 
-# A module and a daemon that need no grants for buffers, and ours, one after the
-# other in the same guest.  That is a PVH guest: of a PV guest nobody can map all
-# memory, for Xen lets no page that is writable anywhere become a page table.
+# A module that needs no grants for buffers, and ours, one after the other in the
+# same guest, both with the daemon that can do without, so that nothing else
+# differs.  That is a PVH guest: of a PV guest nobody can map all memory, for Xen
+# lets no page that is writable anywhere become a page table.
 macro_baseline() {
 	local each
 
 	DOMAIN=h
 	probed=0
+	lab_stop_daemon
+	LAB_VIRTIOD=/lab/files/baseline/xen-virtiod lab_start_daemon
 	lab_domu_create h guest=pvh memory=512
-	lab_domu_exec h "$(guest_file)"
+	lab_domu_exec h "$(guest_ramdisk)
+$(guest_file)"
 	attach_all pvh-window pvh-auto
-	warm_up pvh-window pvh-auto
-	macro pvh-window pvh-auto
+	warm_up pvh-floor pvh-window pvh-auto
+	macro pvh-floor pvh-window pvh-auto
 	baseline_module
 	for each in pvh-window pvh-auto; do
 		lab_detach h "${devid[$each]}" || lab_fail "detaching $each"
 	done
-	lab_stop_daemon
-	LAB_VIRTIOD=/lab/files/baseline/xen-virtiod lab_start_daemon
 	lab_domu_exec h "rmmod xen_virtio_front && insmod /tmp/baseline.ko" ||
 		lab_fail "loading the module without grants"
 	attach_all pvh-baseline
@@ -325,6 +333,7 @@ macro_baseline() {
 	lab_domu_shutdown h
 	lab_stop_daemon
 	lab_start_daemon
+	DOMAIN=n
 }
 
 # --- micro -------------------------------------------------------------------
@@ -382,6 +391,8 @@ finish() {
 	xl block-detach n xvda || :
 	xl block-detach n xvdb 2>/dev/null || :
 	lab_domu_shutdown n
+	lab_stop_daemon
+	rmmod brd
 }
 
 [ "$LAB_ICOUNT" = 1 ] || lab_skip "instructions are not counted"
@@ -389,15 +400,14 @@ choose
 say "set name=$SET suite=$LAB_SUITE guest=$LAB_GUEST" \
 	"xen=$(xl info | awk '$1 == "xen_version" { print $3 }')" \
 	"dom0=$(uname -r) linux=$(cat /lab/guest/release)" \
-	"transports=$((${#transports[@]} + 3)) workloads=$(workloads | wc -l)"
+	"transports=$((${#transports[@]} + 4)) workloads=$(workloads | wc -l)"
 micro_backend
+ramdisks
+micro_guest
+macro_baseline
 prepare
 warm_up "${transports[@]}"
 macro "${transports[@]}"
 finish
-macro_baseline
-micro_guest
-lab_stop_daemon
-rmmod brd
 say "complete"
 lab_pass
