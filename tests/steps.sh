@@ -137,13 +137,19 @@ steps_reap() {
 }
 
 # Steps that do not depend on each other, up to COUNT at a time.  Each line of
-# standard input is one: NAME<TAB>COMMAND, for a shell.
+# standard input is one: NAME<TAB>COMMAND, for a shell.  One whose name begins
+# with "=" runs alone.
 steps_many() { # COUNT
-	local name command
+	local name command most alone
 	local -A names=() starts=()
 
 	while IFS=$'\t' read -r name command; do
-		((${#names[@]} < $1)) || steps_reap
+		most=$1 alone=n
+		[[ $name != =* ]] || most=1 alone=y
+		name=${name#=}
+		while ((${#names[@]} >= most)); do
+			steps_reap
+		done
 		set -m
 		bash -c "$command" </dev/null \
 			>"$steps_log/${name//\//-}.log" 2>&1 &
@@ -152,6 +158,7 @@ steps_many() { # COUNT
 		starts[$!]=$SECONDS
 		steps_pids=("${!names[@]}")
 		echo "          started $name"
+		[[ $alone = n ]] || steps_reap
 	done
 	while ((${#names[@]})); do
 		steps_reap

