@@ -206,8 +206,7 @@ static void aio_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 	if ((req->op != XVB_FIO_READ && req->op != XVB_FIO_WRITE) ||
 	    !fio->file->info.direct || req->flags & XVB_FIO_BOUNCE) {
 		aio_help(fio, req);
-	} else if (fio->uring &&
-		   xvb_uring_queue(fio->uring, fio->file->fd, req)) {
+	} else if (fio->uring && xvb_uring_queue(fio->uring, req)) {
 		fio->queued++;
 		req->iocb.u.c.flags = fio->quiet ? 0 : AIO_FLAG_RESFD;
 	} else {

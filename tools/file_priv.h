@@ -98,7 +98,7 @@ void xvb_helpers_sync(struct xvb_helpers *helpers);
 
 /**
  * xvb_urings_make() - make rings and the memory that they do I/O to
- * @file: file, open
+ * @file: file, open, with O_DIRECT
  * @nr: how many
  *
  * Before the sandbox: needs io_uring_setup and io_uring_register.
@@ -146,12 +146,11 @@ void xvb_uring_signal(struct xvb_uring *u, bool on);
 /**
  * xvb_uring_queue() - take a request, if it is one for a ring
  * @u: ring
- * @fd: descriptor with O_DIRECT
  * @req: READ or WRITE
  *
  * Return: false when it has to go another way.
  */
-bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req);
+bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req);
 
 /**
  * xvb_uring_submit() - start what is queued

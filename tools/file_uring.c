@@ -13,8 +13,9 @@
  * memory.  Its own memory outlives it for as long as the kernel needs that.
  *
  * Rings are made when the file is opened, before the sandbox, and restricted to
- * two operations on the registered memory; the filter of system calls leaves
- * nothing but io_uring_enter.
+ * two operations on the registered memory and the one registered file; the filter
+ * of system calls leaves nothing but io_uring_enter, and to let go of the file.
+ * That must be said: a ring that is closed does it in the background.
  *
  * Every request says RWF_NOWAIT: what would have to wait is the business of
  * libaio, as the threads that io_uring would make for it are not allowed in the
@@ -71,13 +72,17 @@ static int uring_register_op(struct xvb_uring *u, unsigned int op,
 }
 
 /* Before it is enabled: afterwards nothing can be registered any more. */
-static int uring_register(struct xvb_uring *u)
+static int uring_register(struct xvb_uring *u, int fd)
 {
-	struct io_uring_restriction only[2] = {
+	struct io_uring_restriction only[] = {
 		{ .opcode = IORING_RESTRICTION_SQE_OP,
 		  .sqe_op = IORING_OP_READ_FIXED },
 		{ .opcode = IORING_RESTRICTION_SQE_OP,
 		  .sqe_op = IORING_OP_WRITE_FIXED },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
+		  .sqe_flags = IOSQE_FIXED_FILE },
+		{ .opcode = IORING_RESTRICTION_REGISTER_OP,
+		  .register_op = IORING_UNREGISTER_FILES },
 	};
 	struct iovec pool = {
 		.iov_base = u->pool,
@@ -87,16 +92,19 @@ static int uring_register(struct xvb_uring *u)
 
 	ret = io_uring_register_buffers(&u->ring, &pool, 1);
 	if (!ret)
+		ret = io_uring_register_files(&u->ring, &fd, 1);
+	if (!ret)
 		ret = io_uring_register_eventfd(&u->ring, u->eventfd);
 	if (!ret)
-		ret = uring_register_op(u, IORING_REGISTER_RESTRICTIONS, only, 2);
+		ret = uring_register_op(u, IORING_REGISTER_RESTRICTIONS, only,
+					ARRAY_SIZE(only));
 	if (!ret)
 		ret = uring_register_op(u, IORING_REGISTER_ENABLE_RINGS, NULL,
 					0);
 	return ret;
 }
 
-static int uring_init(struct xvb_uring *u)
+static int uring_init(struct xvb_uring *u, int fd)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN |
@@ -122,7 +130,7 @@ static int uring_init(struct xvb_uring *u)
 	ret = io_uring_queue_init_params(URING_SLOTS, &u->ring, &params);
 	if (ret)
 		goto err_unmap;
-	ret = uring_register(u);
+	ret = uring_register(u, fd);
 	if (ret)
 		goto err_exit;
 	return 0;
@@ -138,6 +146,13 @@ err_close:
 
 static void uring_exit(struct xvb_uring *u)
 {
+	int ret;
+
+	/* Whoever waits for the end of this process may want the file. */
+	ret = uring_register_op(u, IORING_UNREGISTER_FILES, NULL, 0);
+	if (ret)
+		xvb_warn("taking the file from a ring of io_uring: %s",
+			 strerror(-ret));
 	io_uring_queue_exit(&u->ring);
 	munmap(u->pool, (size_t)URING_SLOTS * URING_SLOT);
 	close(u->eventfd);
@@ -152,7 +167,7 @@ int xvb_urings_make(struct xvb_file *file, unsigned int nr)
 	if (!file->urings)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
-		ret = uring_init(&file->urings[i]);
+		ret = uring_init(&file->urings[i], file->fd);
 		if (ret)
 			break;
 		file->nr_urings++;
@@ -213,7 +228,7 @@ static void copy_from_slot(const char *from, const struct iovec *iov,
 	}
 }
 
-bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req)
+bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 {
 	struct io_uring_sqe *sqe;
 	char *buf;
@@ -232,7 +247,8 @@ bool xvb_uring_queue(struct xvb_uring *u, int fd, struct xvb_fio_req *req)
 	/* All in one, since the entry had another request before. */
 	*sqe = (struct io_uring_sqe){
 		.opcode = IORING_OP_READ_FIXED,
-		.fd = fd,
+		.flags = IOSQE_FIXED_FILE,
+		.fd = 0,	/* the first that is registered */
 		.off = req->offset,
 		.addr = (uintptr_t)buf,
 		.len = req->len,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/fs.h>
+#include <linux/io_uring.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,7 +30,7 @@ static const char * const allowed[] = {
 	"read", "write", "readv", "writev", "close",
 	"pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
 	"fdatasync", "fsync", "fallocate", "lseek", "fstat",
-	/* I/O; rings of io_uring are made before, and restricted */
+	/* I/O; rings of io_uring are made before; see also filter_uring() */
 	"io_uring_enter",
 	"io_setup", "io_submit", "io_getevents", "io_pgetevents", "io_cancel",
 	"io_destroy",
@@ -165,6 +166,14 @@ static int filter_memory(scmp_filter_ctx ctx)
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
+/* To let go of a file at once; rings are restricted to that, too. */
+static int filter_uring(scmp_filter_ctx ctx)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(io_uring_register),
+				1, SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff,
+					   IORING_UNREGISTER_FILES));
+}
+
 static int filter(struct xvb_error *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -186,6 +195,8 @@ static int filter(struct xvb_error *err)
 		ret = filter_ioctls(ctx);
 	if (!ret)
 		ret = filter_memory(ctx);
+	if (!ret)
+		ret = filter_uring(ctx);
 	if (!ret)
 		ret = seccomp_load(ctx);
 	seccomp_release(ctx);
