@@ -77,6 +77,15 @@ workloads() {
 	esac
 }
 
+# Those that show what grants add: of the full set the ones at depth 32.
+workloads_pvh() {
+	if [ "$SET" = full ]; then
+		workloads | grep ' 32$'
+	else
+		workloads
+	fi
+}
+
 # As many that one of fio's milliseconds is some half a percent of the time.
 requests() { # TRANSPORT SIZE
 	local n
@@ -279,14 +288,15 @@ $(guest_file)"
 	[ "$probed" = 1 ] || say "note no probes here: hypercalls are not counted"
 }
 
-macro() { # TRANSPORT…
-	local size rw depth each
+macro() { # WORKLOADS TRANSPORT…
+	local list=$1 size rw depth each
 
+	shift
 	while read -r size rw depth <&3; do
 		for each; do
 			measure "$each" "$size" "$rw" "$depth"
 		done
-	done 3< <(workloads)
+	done 3< <("$list")
 }
 
 # --- without grants ----------------------------------------------------------
@@ -320,7 +330,7 @@ macro_baseline() {
 $(guest_file)"
 	attach_all pvh-window pvh-auto
 	warm_up pvh-floor pvh-window pvh-auto
-	macro pvh-floor pvh-window pvh-auto
+	macro workloads_pvh pvh-floor pvh-window pvh-auto
 	baseline_module
 	for each in pvh-window pvh-auto; do
 		lab_detach h "${devid[$each]}" || lab_fail "detaching $each"
@@ -329,7 +339,7 @@ $(guest_file)"
 		lab_fail "loading the module without grants"
 	attach_all pvh-baseline
 	warm_up pvh-baseline
-	macro pvh-baseline
+	macro workloads_pvh pvh-baseline
 	lab_domu_shutdown h
 	lab_stop_daemon
 	lab_start_daemon
@@ -400,14 +410,15 @@ choose
 say "set name=$SET suite=$LAB_SUITE guest=$LAB_GUEST" \
 	"xen=$(xl info | awk '$1 == "xen_version" { print $3 }')" \
 	"dom0=$(uname -r) linux=$(cat /lab/guest/release)" \
-	"transports=$((${#transports[@]} + 4)) workloads=$(workloads | wc -l)"
+	"points=$(($(workloads | wc -l) * ${#transports[@]} +
+		$(workloads_pvh | wc -l) * 4))"
 micro_backend
 ramdisks
 micro_guest
 macro_baseline
 prepare
 warm_up "${transports[@]}"
-macro "${transports[@]}"
+macro workloads "${transports[@]}"
 finish
 say "complete"
 lab_pass

@@ -136,10 +136,10 @@ def read_log(path):
 def what_is_missing(report):
     """What a report of a whole run has, and this one has not."""
     settings = report.get("set", {})
-    wanted = settings.get("transports", 0) * settings.get("workloads", 0)
+    wanted = settings.get("points", 0)
     missing = []
     if len(report["macro"]) != wanted:
-        missing.append("%d of %d workloads" % (wanted - len(report["macro"]),
+        missing.append("%d of %d measurements" % (wanted - len(report["macro"]),
                                                wanted))
     backend = report["micro_backend"] or {"results": ()}
     found = {r["name"] for r in backend["results"]}
