@@ -77,13 +77,9 @@ workloads() {
 	esac
 }
 
-# Those that show what grants add: of the full set the ones at depth 32.
+# Those that show what grants add.
 workloads_pvh() {
-	if [ "$SET" = full ]; then
-		workloads | grep ' 32$'
-	else
-		workloads
-	fi
+	workloads | grep ' 32$'
 }
 
 # As many that one of fio's milliseconds is some half a percent of the time.
