@@ -199,7 +199,7 @@ def verdict(entry, base, want):
     if base["guest_copied_bytes"] or entry["percent"] < -entry["error"] or (
             entry["transport"] == PVH[0] and not entry["copied"]):
         return "INVALID"
-    if entry["error"] > want / 10:
+    if abs(entry["percent"] - want) <= entry["error"]:
         return "too few requests to tell"
     return "met" if entry["percent"] <= want else "MISSED"
 
