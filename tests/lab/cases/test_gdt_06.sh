@@ -37,7 +37,7 @@ run window dma place seq
 run direct dma
 cp "$CASE_DIR/table" "$LAB_OUT/table"
 plain=$(cost window-place 512 0)
-# 256 when this was written; the kernel's allocator without our caches: twice.
+# 229 on 2026-11-26; the kernel's allocator without our caches: twice.
 [ "$plain" -le 320 ] || lab_fail "a place costs $plain instructions"
 for key in '4096 0' '32768 0' '512 1' '4096 1' '32768 1'; do
 	# shellcheck disable=SC2086 # two words
