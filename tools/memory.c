@@ -27,6 +27,12 @@ static uint64_t window_bytes(const struct xvb_window *win)
 	return win->limit[XVB_READ];
 }
 
+/* Address of the first byte of a page that is granted. */
+static uint64_t ref_addr(uint32_t ref)
+{
+	return XVIO_ADDR_GRANT | (uint64_t)ref << XVIO_ADDR_PAGE_SHIFT;
+}
+
 static struct xvb_memory_table *table_alloc(unsigned int nr)
 {
 	struct xvb_memory_table *table;
@@ -35,6 +41,14 @@ static struct xvb_memory_table *table_alloc(unsigned int nr)
 	if (table)
 		table->nr = nr;
 	return table;
+}
+
+/* Of no memory before, so that nothing that is old can look as if it were new. */
+static uint64_t new_generation(void)
+{
+	static _Atomic uint64_t last;
+
+	return atomic_fetch_add(&last, 1) + 1;
 }
 
 static struct xvb_memory_table *memory_table(struct xvb_memory *mem)
@@ -54,8 +68,10 @@ static void xvb_memory_publish(struct xvb_memory *mem,
 			       struct xvb_memory_table *table)
 {
 	table->retired = memory_table(mem);
-	/* Pairs with the acquire in xvb_memory_get(): contents first. */
+	/* Pair with the acquires in xvb_memory_look(): contents first. */
 	atomic_store_explicit(&mem->table, table, memory_order_release);
+	atomic_store_explicit(&mem->generation, new_generation(),
+			      memory_order_release);
 }
 
 int xvb_memory_init(struct xvb_memory *mem, const struct xvb_memory_ops *ops,
@@ -73,6 +89,7 @@ int xvb_memory_init(struct xvb_memory *mem, const struct xvb_memory_ops *ops,
 	mem->ctx = ctx;
 	mem->max_pages = max_pages;
 	atomic_init(&mem->table, table);
+	atomic_init(&mem->generation, new_generation());
 	return 0;
 }
 
@@ -104,16 +121,16 @@ void xvb_memory_destroy(struct xvb_memory *mem)
 	memset(mem, 0, sizeof(*mem));
 }
 
-/* First window that ends above @start. */
+/* First window that ends above @addr. */
 static unsigned int table_position(const struct xvb_memory_table *table,
-				   uint64_t start)
+				   uint64_t addr)
 {
 	unsigned int low = 0, high = table->nr, mid;
 
 	while (low < high) {
 		mid = (low + high) / 2;
 		if (table->win[mid].start + window_bytes(&table->win[mid]) >
-		    start)
+		    addr)
 			high = mid;
 		else
 			low = mid + 1;
@@ -121,19 +138,14 @@ static unsigned int table_position(const struct xvb_memory_table *table,
 	return low;
 }
 
-void *xvb_memory_find(const struct xvb_memory_table *table,
-		      struct xvb_memory_hint *hint, uint64_t start,
-		      uint64_t len, enum xvb_access access)
+const struct xvb_window *xvb_memory_find(const struct xvb_memory_table *table,
+					 uint64_t addr)
 {
-	unsigned int pos = table_position(table, start);
-	void *ptr;
+	unsigned int pos = table_position(table, addr);
 
-	if (pos >= table->nr)
+	if (pos >= table->nr || addr < table->win[pos].start)
 		return NULL;
-	ptr = xvb_window_get(&table->win[pos], start, len, access);
-	if (ptr)
-		hint->index = pos;
-	return ptr;
+	return &table->win[pos];
 }
 
 /* The window of exactly this run, or table->nr. */
@@ -152,7 +164,7 @@ static int memory_check(struct xvb_memory *mem, uint32_t first_ref,
 			uint32_t nr_pages)
 {
 	const struct xvb_memory_table *table = memory_table(mem);
-	uint64_t start = (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT;
+	uint64_t start = ref_addr(first_ref);
 	uint64_t bytes = (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT;
 	unsigned int pos;
 
@@ -172,7 +184,7 @@ int xvb_memory_add(struct xvb_memory *mem, uint32_t first_ref,
 		   uint32_t nr_pages, enum xvb_access access)
 {
 	const struct xvb_memory_table *old = memory_table(mem);
-	uint64_t start = (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT;
+	uint64_t start = ref_addr(first_ref);
 	uint64_t bytes = (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT;
 	struct xvb_memory_table *table;
 	unsigned int pos;
@@ -210,7 +222,7 @@ static int table_removable(const struct xvb_memory_table *table,
 {
 	unsigned int pos;
 
-	pos = table_exact(table, (uint64_t)first_ref << XVIO_ADDR_PAGE_SHIFT,
+	pos = table_exact(table, ref_addr(first_ref),
 			  (uint64_t)nr_pages << XVIO_ADDR_PAGE_SHIFT);
 	if (pos == table->nr)
 		return -ENOENT;
@@ -254,25 +266,23 @@ void *xvb_memory_pin(struct xvb_memory *mem, uint64_t addr, uint64_t len,
 		     enum xvb_access access)
 {
 	struct xvb_memory_table *table = memory_table(mem);
-	struct xvb_memory_hint hint = { 0 };
+	unsigned int pos = table_position(table, addr);
 	void *ptr;
 
-	if (!len)
+	if (!len || pos >= table->nr)
 		return NULL;
-	ptr = xvb_memory_find(table, &hint, addr ^ XVIO_ADDR_GRANT, len,
-			      access);
+	ptr = xvb_window_get(&table->win[pos], addr, len, access);
 	if (ptr)
-		table->win[hint.index].pins++;
+		table->win[pos].pins++;
 	return ptr;
 }
 
 void xvb_memory_unpin(struct xvb_memory *mem, uint64_t addr)
 {
 	struct xvb_memory_table *table = memory_table(mem);
-	uint64_t start = addr ^ XVIO_ADDR_GRANT;
-	unsigned int pos = table_position(table, start);
+	unsigned int pos = table_position(table, addr);
 
-	if (pos < table->nr && start >= table->win[pos].start &&
+	if (pos < table->nr && addr >= table->win[pos].start &&
 	    table->win[pos].pins)
 		table->win[pos].pins--;
 }

@@ -27,6 +27,8 @@
 
 #include <xen/io/virtioif.h>
 
+#include "util.h"
+
 /* Two for each of 64 queues (rings, read-only and not), the rest is slots. */
 #define XVB_MEMORY_MAX_WINDOWS	512
 
@@ -87,7 +89,7 @@ struct xvb_memory_ops {
 
 /**
  * struct xvb_window - one mapped run of grants
- * @start: first_ref << 12, that is an address without XVIO_ADDR_GRANT
+ * @start: address of its first byte
  * @limit: bytes from @start that each kind of access may touch: its length, or
  *         for XVB_WRITE 0, so that one comparison is the whole check
  * @va: where it is mapped
@@ -116,31 +118,23 @@ struct xvb_memory_table {
 /**
  * struct xvb_memory - the memory of one guest that one device may touch
  * @table: newest table; never NULL after xvb_memory_init()
+ * @generation: of @table; increased after it was replaced
  * @ops: how to map
  * @ctx: for @ops
  * @pages: pages mapped
  * @max_pages: limit for @pages
  * @direct_pages: pages of direct grants that are mapped for large requests
  *
- * All but @table and @direct_pages belong to the control thread.
+ * All but @table, @generation and @direct_pages belong to the control thread.
  */
 struct xvb_memory {
 	struct xvb_memory_table *_Atomic table;
+	_Atomic uint64_t generation;
 	const struct xvb_memory_ops *ops;
 	void *ctx;
 	uint32_t pages;
 	uint32_t max_pages;
 	_Atomic uint32_t direct_pages;
-};
-
-/**
- * struct xvb_memory_hint - where the last look-up of one caller ended
- * @index: window in the table; any value is safe
- *
- * One per thread and kind of access.  Zero-initialised is ready for use.
- */
-struct xvb_memory_hint {
-	unsigned int index;
 };
 
 /**
@@ -247,76 +241,79 @@ void xvb_memory_unpin(struct xvb_memory *mem, uint64_t addr);
 unsigned int xvb_memory_windows(struct xvb_memory *mem);
 
 /**
- * xvb_memory_find() - the slow half of xvb_memory_get()
+ * xvb_memory_find() - the slow half of xvb_memory_at()
  * @table: table to search
- * @hint: updated
- * @start: address without XVIO_ADDR_GRANT
- * @len: bytes
- * @access: what is going to be done there
+ * @addr: address from the guest, any value
  *
- * Return: pointer or NULL.
+ * Return: the window that it is in, or NULL.
  */
-void *xvb_memory_find(const struct xvb_memory_table *table,
-		      struct xvb_memory_hint *hint, uint64_t start,
-		      uint64_t len, enum xvb_access access);
+const struct xvb_window *xvb_memory_find(const struct xvb_memory_table *table,
+					 uint64_t addr);
 
 /**
  * xvb_window_get() - the bounds check
  * @win: window
- * @start: address without XVIO_ADDR_GRANT, any value
+ * @addr: address from the guest, any value
  * @len: bytes, any value
  * @access: what is going to be done there
  *
- * No sum is formed that could wrap: @start below the window makes @offset
- * huge, and @len is compared with what is left.
+ * An address below the window, as one without XVIO_ADDR_GRANT is, makes @offset
+ * huge; a sum that wraps is found.
  *
- * Return: pointer, or NULL when [start, start + len) is not inside, or the
+ * Return: pointer, or NULL when [addr, addr + len) is not inside, or the
  * window does not allow @access.
  */
 static inline void *xvb_window_get(const struct xvb_window *win,
-				   uint64_t start, uint64_t len,
+				   uint64_t addr, uint64_t len,
 				   enum xvb_access access)
 {
-	uint64_t offset = start - win->start;
-	uint64_t limit = win->limit[access];
+	uint64_t offset = addr - win->start;
+	uint64_t end = offset + len;
 
-	if (offset >= limit || len > limit - offset)
+	if (unlikely(end < len || end > win->limit[access]))
+		return NULL;
+	/* Where there are bytes, their end has told it. */
+	if (unlikely(!len) && offset == win->limit[access])
 		return NULL;
 	return win->va + offset;
 }
 
 /**
- * struct xvb_memory_view - the memory during one walk along a chain
+ * struct xvb_memory_view - the memory as one caller has seen it last
  * @table: the windows
  * @win: where the last address was, or one that contains nothing
- * @hint: of the caller
+ * @generation: of @table, or of an older one; 0: there was none yet
+ *
+ * One per thread and kind of access.  Zero-initialised is ready for use.
  */
 struct xvb_memory_view {
 	const struct xvb_memory_table *table;
 	const struct xvb_window *win;
-	struct xvb_memory_hint *hint;
+	uint64_t generation;
 };
 
 /**
  * xvb_memory_look() - begin to look up addresses
  * @mem: the memory
- * @hint: of the caller
+ * @view: of the caller; then good until the queue of the caller has been
+ *        drained, and to be looked at no more before the next xvb_memory_look()
  *
  * Context: any thread.
- * Return: a view, good until the queue of the caller has been drained.
  */
-static inline struct xvb_memory_view
-xvb_memory_look(struct xvb_memory *mem, struct xvb_memory_hint *hint)
+static inline void xvb_memory_look(struct xvb_memory *mem,
+				   struct xvb_memory_view *view)
 {
-	struct xvb_memory_view view = { .hint = hint };
-	unsigned int index = hint->index;
+	/* Pairs with the release in xvb_memory_publish(): not an older table. */
+	uint64_t generation = atomic_load_explicit(&mem->generation,
+						   memory_order_acquire);
 
-	/* Pairs with the release in xvb_memory_publish(). */
-	view.table = atomic_load_explicit(&mem->table, memory_order_acquire);
-	if (index > view.table->nr)
-		index = view.table->nr;
-	view.win = &view.table->win[index];
-	return view;
+	if (likely(generation == view->generation))
+		return;
+	/* Pairs with the other one: its contents. */
+	view->table = atomic_load_explicit(&mem->table, memory_order_acquire);
+	/* The one of no bytes; the first address finds its own. */
+	view->win = &view->table->win[view->table->nr];
+	view->generation = generation;
 }
 
 /**
@@ -337,22 +334,22 @@ xvb_memory_look(struct xvb_memory *mem, struct xvb_memory_hint *hint)
 static inline void *xvb_memory_at(struct xvb_memory_view *view, uint64_t addr,
 				  uint64_t len, enum xvb_access access)
 {
-	/* An address without bit 63 has it now, and is above every window. */
-	uint64_t start = addr ^ XVIO_ADDR_GRANT;
-	void *ptr = xvb_window_get(view->win, start, len, access);
+	void *ptr = xvb_window_get(view->win, addr, len, access);
+	const struct xvb_window *win;
 
-	if (ptr)
+	if (likely(ptr))
 		return ptr;
-	ptr = xvb_memory_find(view->table, view->hint, start, len, access);
-	if (ptr)
-		view->win = &view->table->win[view->hint->index];
-	return ptr;
+	win = xvb_memory_find(view->table, addr);
+	if (!win)
+		return NULL;
+	view->win = win;
+	return xvb_window_get(win, addr, len, access);
 }
 
 /**
  * xvb_memory_get() - address from the guest to pointer, for one address
  * @mem: the memory
- * @hint: of the caller
+ * @view: of the caller
  * @addr: as with xvb_memory_at()
  * @len: as with xvb_memory_at()
  * @access: as with xvb_memory_at()
@@ -362,13 +359,12 @@ static inline void *xvb_memory_at(struct xvb_memory_view *view, uint64_t addr,
  * @access.
  */
 static inline void *xvb_memory_get(struct xvb_memory *mem,
-				   struct xvb_memory_hint *hint,
+				   struct xvb_memory_view *view,
 				   uint64_t addr, uint64_t len,
 				   enum xvb_access access)
 {
-	struct xvb_memory_view view = xvb_memory_look(mem, hint);
-
-	return xvb_memory_at(&view, addr, len, access);
+	xvb_memory_look(mem, view);
+	return xvb_memory_at(view, addr, len, access);
 }
 
 #endif /* XVB_MEMORY_H */

@@ -439,7 +439,7 @@ static int queue_bind(struct xvb_transport *t, const struct call *c)
 	uint32_t index = le32toh(req->index);
 	uint64_t inflight = le64toh(req->inflight);
 	uint32_t inflight_len = le32toh(req->inflight_len);
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 	int err;
 
 	if (index >= t->dev->nr_queues || req->reserved ||
@@ -447,7 +447,7 @@ static int queue_bind(struct xvb_transport *t, const struct call *c)
 		return -EINVAL;
 	if (xvb_queue_started(&t->dev->queues[index]))
 		return -EBUSY;
-	if (inflight && !xvb_memory_get(t->mem, &hint, inflight, inflight_len,
+	if (inflight && !xvb_memory_get(t->mem, &view, inflight, inflight_len,
 					XVB_WRITE))
 		return -EINVAL;
 	stop_queue(t, index);

@@ -34,6 +34,8 @@ int xvb_vq_break(struct xvb_vq *vq, const char *fmt, ...)
 		vsnprintf(vq->reason, sizeof(vq->reason), fmt, ap);
 		va_end(ap);
 	}
+	/* What a split ring looks at first: nothing is left to take. */
+	vq->shadow_avail = vq->last_avail;
 	return -EPROTO;
 }
 
@@ -348,6 +350,20 @@ void xvb_vq_stop(struct xvb_vq *vq)
 	vq_free(vq);
 }
 
+void xvb_vq_publish_tally(struct xvb_vq *vq)
+{
+	struct xvb_vq_tally *tally = &vq->tally;
+	struct xvb_vq_stats *stats = vq->stats;
+
+	if (!tally->requests && !tally->completed)
+		return;
+	xvb_stat_add(&stats->requests, tally->requests);
+	xvb_stat_add(&stats->completed, tally->completed);
+	xvb_stat_add(&stats->bytes_out, tally->bytes_out);
+	xvb_stat_add(&stats->bytes_in, tally->bytes_in);
+	*tally = (struct xvb_vq_tally){ 0 };
+}
+
 /*
  * Taking a chain
  */
@@ -357,12 +373,12 @@ static bool walk_is_grant(const struct xvb_vq *vq, uint64_t addr, uint32_t len)
 {
 	uint64_t end = (uint64_t)UINT32_MAX << XVIO_ADDR_PAGE_SHIFT;
 	uint64_t start = addr ^ XVIO_ADDR_GRANT;
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 
 	end += XVIO_ADDR_PAGE_SIZE;
 	return !((start | len) & (XVIO_ADDR_PAGE_SIZE - 1)) &&
 	       start < end && len <= end - start &&
-	       !xvb_memory_get(vq->mem, &hint, addr, 0, XVB_READ);
+	       !xvb_memory_get(vq->mem, &view, addr, 0, XVB_READ);
 }
 
 int vq_walk_grant(struct xvb_vq *vq, struct vq_walk *w, uint64_t addr,

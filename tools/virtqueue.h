@@ -155,10 +155,27 @@ struct xvb_vq_packed {
 };
 
 /**
+ * struct xvb_vq_tally - what a sweep counts, until it is published
+ * @requests: chains taken
+ * @completed: chains given back
+ * @bytes_out: bytes that the driver gave the device
+ * @bytes_in: bytes that the device wrote
+ *
+ * Only the queue's thread looks at it: a sweep adds to memory, and once to the
+ * counters that others see.
+ */
+struct xvb_vq_tally {
+	uint64_t requests;
+	uint64_t completed;
+	uint64_t bytes_out;
+	uint64_t bytes_in;
+};
+
+/**
  * struct xvb_vq - one virtqueue, device side
  * @mem: memory it lives in, and its buffers
- * @ring_hint: for indirect tables
- * @data_hint: for buffers
+ * @ring_view: for indirect tables
+ * @data_view: for buffers
  * @desc: descriptor table in the guest; read only
  * @avail: avail ring in the guest; read only
  * @used: used ring in the guest; written
@@ -182,14 +199,15 @@ struct xvb_vq_packed {
  * @table: private copy of an indirect table
  * @pk: of a packed ring; the split ring's fields are not used then
  * @setup: as started; for unpinning
+ * @tally: what xvb_vq_flush() adds to the counters
  * @stats: counters: @own, or a place where others can see them
  * @own: counters, unless somebody else has a place for them
  * @reason: why the queue is broken, or ""
  */
 struct xvb_vq {
 	struct xvb_memory *mem;
-	struct xvb_memory_hint ring_hint;
-	struct xvb_memory_hint data_hint;
+	struct xvb_memory_view ring_view;
+	struct xvb_memory_view data_view;
 	const struct vring_desc *desc;
 	const struct vring_avail *avail;
 	struct vring_used *used;
@@ -213,6 +231,7 @@ struct xvb_vq {
 	struct vring_desc *table;
 	struct xvb_vq_packed pk;
 	struct xvb_vq_setup setup;
+	struct xvb_vq_tally tally;
 	struct xvb_vq_stats *stats;
 	struct xvb_vq_stats own;
 	char reason[128];
@@ -281,6 +300,9 @@ bool xvb_vq_packed_kick_enable(struct xvb_vq *vq);
 bool xvb_vq_split_pending(struct xvb_vq *vq);
 bool xvb_vq_packed_pending(struct xvb_vq *vq);
 
+/* Add what was counted since the last time to what others see. */
+void xvb_vq_publish_tally(struct xvb_vq *vq);
+
 /**
  * xvb_vq_pop() - take the next request
  * @vq: queue, started
@@ -313,13 +335,16 @@ static inline void xvb_vq_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
 }
 
 /**
- * xvb_vq_flush() - publish what was pushed
+ * xvb_vq_flush() - publish what was pushed, and what was counted
  * @vq: queue
+ *
+ * Also when nothing was pushed: what was taken is counted then.
  *
  * Return: true when the driver wants a notification.
  */
 static inline bool xvb_vq_flush(struct xvb_vq *vq)
 {
+	xvb_vq_publish_tally(vq);
 	if (unlikely(vq->packed))
 		return xvb_vq_packed_flush(vq);
 	return xvb_vq_split_flush(vq);

@@ -261,8 +261,8 @@ int xvb_vq_packed_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 	if (!vq->pk.sweeping)
 		xvb_stat_add(&vq->stats->sweeps, 1);
 	vq->pk.sweeping = true;
-	xvb_stat_add(&vq->stats->requests, 1);
-	xvb_stat_add(&vq->stats->bytes_out, chain->out_len);
+	vq->tally.requests++;
+	vq->tally.bytes_out += chain->out_len;
 	return 1;
 }
 
@@ -300,8 +300,8 @@ void xvb_vq_packed_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
 	vq->pk.batch_descs += num;
 	vq->pk.used = packed_add(vq, vq->pk.used, num);
 	vq->inuse--;
-	xvb_stat_add(&vq->stats->completed, 1);
-	xvb_stat_add(&vq->stats->bytes_in, len);
+	vq->tally.completed++;
+	vq->tally.bytes_in += len;
 }
 
 /*

@@ -40,7 +40,7 @@ static inline __virtio16 *vq_avail_event(struct xvb_vq *vq)
 /* How many entries are new, or -EPROTO; updates shadow_avail. */
 static int vq_fetch(struct xvb_vq *vq)
 {
-	uint16_t idx, new;
+	uint16_t idx, new, unpublished;
 
 	/* Pairs with virtio_wmb() before the driver's store of avail->idx. */
 	idx = le16toh(__atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE));
@@ -49,6 +49,11 @@ static int vq_fetch(struct xvb_vq *vq)
 		return xvb_vq_break(vq,
 				    "avail index %u is %u ahead of %u, the queue has %u entries",
 				    idx, new, vq->last_avail, vq->size);
+	/* A head that is not published yet cannot be free for the driver. */
+	unpublished = vq->next_used - vq->published;
+	if (unlikely(new + vq->inuse + unpublished > vq->size))
+		return xvb_vq_break(vq, "more heads in flight than the %u entries of the queue",
+				    vq->size);
 	vq->shadow_avail = idx;
 	return new;
 }
@@ -126,12 +131,10 @@ static int walk_carefully(struct xvb_vq *vq, unsigned int head,
 	return ret ? ret : walk_finish(vq, &w, chain);
 }
 
-/* A descriptor, copied and in the byte order of this machine. */
+/* A descriptor, copied, in the byte order of this machine. */
 struct vq_desc {
 	uint64_t addr;
-	uint32_t len;
-	uint16_t flags;
-	uint16_t next;
+	uint64_t rest;	/* length, flags and next one, from bit 0, 32 and 48 on */
 };
 
 /* Two loads, which the compiler does not repeat. */
@@ -141,13 +144,19 @@ static inline struct vq_desc vq_load_desc(const struct vring_desc *from)
 	uint64_t addr = __atomic_load_n(&words[0], __ATOMIC_RELAXED);
 	uint64_t rest = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
 
-	rest = le64toh(rest);
-	return (struct vq_desc){
-		.addr = le64toh(addr),
-		.len = rest,
-		.flags = rest >> 32,
-		.next = rest >> 48,
-	};
+	return (struct vq_desc){ le64toh(addr), le64toh(rest) };
+}
+
+/* Its flags but NEXT are those of a buffer for this kind of access. */
+static inline bool desc_is(const struct vq_desc *d, unsigned long access)
+{
+	/* VRING_DESC_F_WRITE is XVB_WRITE then, and _INDIRECT neither. */
+	return (d->rest >> 33 & 3) == access;
+}
+
+static inline bool desc_has_next(const struct vq_desc *d)
+{
+	return d->rest >> 32 & VRING_DESC_F_NEXT;
 }
 
 /*
@@ -159,46 +168,47 @@ static inline __attribute__((always_inline)) bool
 walk_plain(struct xvb_vq *vq, const struct vring_desc *desc, unsigned int size,
 	   unsigned int i, struct xvb_chain *chain)
 {
-	const unsigned int kind = VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE;
-	struct xvb_memory_view mem = xvb_memory_look(vq->mem, &vq->data_hint);
-	struct iovec *iov = chain->iov, *end, *in = NULL;
-	uint64_t total = 0, out = 0;
-	enum xvb_access access = XVB_READ;
-	unsigned int way = 0;
+	/* A chain that is longer than the table has a loop. */
+	unsigned int room = MIN(chain->iov_max, size);
+	struct xvb_memory_view *mem = &vq->data_view;
+	struct iovec *iov = chain->iov;
+	uint64_t total = 0, out = 0, len;
+	unsigned long access = XVB_READ;
 	struct vq_desc d;
 	void *ptr;
 
-	/* A chain that is longer than the table has a loop. */
-	end = iov + MIN(chain->iov_max, size);
+	xvb_memory_look(vq->mem, mem);
 	do {
-		if (unlikely(i >= size || iov == end))
+		if (unlikely(i >= size || !room--))
 			return false;
 		d = vq_load_desc(&desc[i]);
-		if (unlikely((d.flags & kind) != way)) {
+		if (unlikely(!desc_is(&d, access))) {
 			/* After a writable one only such. */
-			if (way || d.flags & VRING_DESC_F_INDIRECT)
+			if (access != XVB_READ || !desc_is(&d, XVB_WRITE))
 				return false;
-			way = VRING_DESC_F_WRITE;
 			access = XVB_WRITE;
-			in = iov;
+			chain->nout = iov - chain->iov;
 			out = total;
+			total = 0;
 		}
-		ptr = xvb_memory_at(&mem, d.addr, d.len, access);
-		if (unlikely(!ptr || !d.len))
+		len = (uint32_t)d.rest;
+		if (unlikely(!len))
+			return false;
+		ptr = xvb_memory_at(mem, d.addr, len, access);
+		if (unlikely(!ptr))
 			return false;
 		iov->iov_base = ptr;
-		iov->iov_len = d.len;
+		iov->iov_len = len;
 		iov++;
-		total += d.len;
-		i = d.next;
-	} while (d.flags & VRING_DESC_F_NEXT);
-	if (unlikely(!in || total > UINT32_MAX))
+		total += len;
+		i = d.rest >> 48;
+	} while (desc_has_next(&d));
+	if (unlikely(access != XVB_WRITE || out + total > UINT32_MAX))
 		return false;
 	chain->ngrants = 0;
-	chain->nout = in - chain->iov;
-	chain->nin = iov - in;
+	chain->nin = iov - chain->iov - chain->nout;
 	chain->out_len = out;
-	chain->in_len = total - out;
+	chain->in_len = total;
 	return true;
 }
 
@@ -239,31 +249,28 @@ static void inflight_take(struct xvb_vq *vq, uint16_t id)
  */
 int xvb_vq_split_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 {
-	uint16_t head;
+	unsigned int size = vq->size, head, at;
 	int ret;
 
-	if (unlikely(vq->reason[0]))
-		return -EPROTO;
+	/* In a queue that is broken there is nothing new either. */
 	if (vq->last_avail == vq->shadow_avail) {
+		if (unlikely(vq->reason[0]))
+			return -EPROTO;
 		ret = vq_fetch(vq);
 		if (ret <= 0)
 			return ret;
 		xvb_stat_add(&vq->stats->sweeps, 1);
 	}
-	head = vq_load16(&vq->avail->ring[vq->last_avail & (vq->size - 1)]);
-	if (unlikely(head >= vq->size))
+	at = vq->last_avail & (size - 1);
+	head = vq_load16(&vq->avail->ring[at]);
+	if (unlikely(head >= size))
 		return xvb_vq_break(vq, "head %u in a queue of %u entries",
-				    head, vq->size);
+				    head, size);
 	if (unlikely(vq_taken(vq, head)))
 		return xvb_vq_break(vq, "head %u is in flight already", head);
-	/* A head that is not published yet cannot be free for the driver. */
-	if (unlikely(vq->inuse + (uint16_t)(vq->next_used - vq->published) >=
-		     vq->size))
-		return xvb_vq_break(vq, "more heads in flight than the %u entries of the queue",
-				    vq->size);
 	/* A driver that may use tables does so for all. */
 	if (unlikely(vq->indirect_ok ||
-		     !walk_plain(vq, vq->desc, vq->size, head, chain))) {
+		     !walk_plain(vq, vq->desc, size, head, chain))) {
 		ret = walk_other(vq, head, chain);
 		if (ret)
 			return ret;
@@ -274,8 +281,8 @@ int xvb_vq_split_pop(struct xvb_vq *vq, struct xvb_chain *chain)
 		inflight_take(vq, head);
 	vq->last_avail++;
 	vq->inuse++;
-	xvb_stat_add(&vq->stats->requests, 1);
-	xvb_stat_add(&vq->stats->bytes_out, chain->out_len);
+	vq->tally.requests++;
+	vq->tally.bytes_out += chain->out_len;
 	return 1;
 }
 
@@ -306,19 +313,21 @@ void xvb_vq_split_push(struct xvb_vq *vq, uint16_t id, uint32_t len)
 	}
 	vq->next_used++;
 	vq->inuse--;
-	xvb_stat_add(&vq->stats->completed, 1);
-	xvb_stat_add(&vq->stats->bytes_in, len);
+	vq->tally.completed++;
+	vq->tally.bytes_in += len;
 }
 
 /* After the used index: whoever takes over finds it, or the marks. */
 static void inflight_clear(struct xvb_vq *vq)
 {
-	uint16_t i, n = vq->next_used - vq->published;
+	unsigned int i, n = (uint16_t)(vq->next_used - vq->published);
+	struct xvio_inflight *record = vq->inflight;
+	const uint16_t *batch = vq->batch;
 
 	for (i = 0; i < n; i++)
-		__atomic_store_n(&vq->inflight->desc[vq->batch[i]].inflight, 0,
+		__atomic_store_n(&record->desc[batch[i]].inflight, 0,
 				 __ATOMIC_RELEASE);
-	__atomic_store_n(&vq->inflight->used_idx, htole16(vq->next_used),
+	__atomic_store_n(&record->used_idx, htole16(vq->next_used),
 			 __ATOMIC_RELEASE);
 }
 

@@ -91,7 +91,7 @@ static inline int walk_add(struct xvb_vq *vq, struct vq_walk *w,
 	if (unlikely(w->iov == w->end))
 		return xvb_vq_break(vq, "head %u: the chain has more segments than this device takes",
 				    w->head);
-	ptr = xvb_memory_get(vq->mem, &vq->data_hint, addr, len, access);
+	ptr = xvb_memory_get(vq->mem, &vq->data_view, addr, len, access);
 	if (unlikely(!ptr))
 		return vq_walk_grant(vq, w, addr, len, access);
 	w->total += len;
@@ -120,7 +120,7 @@ static inline int walk_table(struct xvb_vq *vq, struct vq_walk *w,
 		     len > XVB_VQ_MAX_SIZE * VQ_DESC_BYTES))
 		return xvb_vq_break(vq, "head %u: an indirect table of %u bytes",
 				    w->head, len);
-	table = xvb_memory_get(vq->mem, &vq->ring_hint, addr, len, XVB_READ);
+	table = xvb_memory_get(vq->mem, &vq->ring_view, addr, len, XVB_READ);
 	if (unlikely(!table))
 		return xvb_vq_break(vq, "head %u: an indirect table of %u bytes at %#llx is not inside one window",
 				    w->head, len,

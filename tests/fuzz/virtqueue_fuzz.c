@@ -295,7 +295,7 @@ static const struct xvb_host_ops host = {
 
 static void init(void)
 {
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 	char path[] = "/var/tmp/xvb-fuzz-XXXXXX";
 	struct xvb_error err = { "" };
 	struct xvb_params params;
@@ -308,7 +308,7 @@ static void init(void)
 	check(!xvb_memory_init(&mem, &memory_ops, NULL, 64), "memory");
 	check(!xvb_memory_add(&mem, REF, PAGES, XVB_WRITE), "window");
 	check(!xvb_memory_add(&mem, RO_REF, RO_PAGES, XVB_READ), "window");
-	window = xvb_memory_get(&mem, &hint, XVIO_ADDR_GRANT | REF << 12, 1,
+	window = xvb_memory_get(&mem, &view, XVIO_ADDR_GRANT | REF << 12, 1,
 				XVB_WRITE);
 	snprintf(spec, sizeof(spec), "type=blk,packed=1,path=%s", path);
 	check(!xvb_params_parse(&params, spec, &err), "parameters");

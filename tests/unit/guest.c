@@ -188,14 +188,14 @@ void guest_grant(struct guest *g, unsigned int page, unsigned int nr,
 
 void guest_init(struct guest *g, uint32_t pages)
 {
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 
 	memset(g, 0, sizeof(*g));
 	assert_int_equal(xvb_memory_init(&g->mem, &guest_memory_ops, g,
 					 1 << 16), 0);
 	assert_int_equal(xvb_memory_add(&g->mem, GUEST_REF, pages, XVB_WRITE), 0);
 	g->bytes = (size_t)pages * GUEST_PAGE;
-	g->base = xvb_memory_get(&g->mem, &hint, guest_addr(0), g->bytes, XVB_WRITE);
+	g->base = xvb_memory_get(&g->mem, &view, guest_addr(0), g->bytes, XVB_WRITE);
 	assert_non_null(g->base);
 }
 

@@ -26,7 +26,7 @@ static const unsigned char *reference(struct xvb_memory *mem, uint64_t addr,
 	start = addr & ~(1ULL << 63);
 	end = start + len;
 	for (i = 0; i < table->nr; i++) {
-		first = table->win[i].start;
+		first = table->win[i].start & ~(1ULL << 63);
 		last = first + table->win[i].limit[XVB_READ];
 		/* The even ones are read-only, see t18_bounds_property(). */
 		if (access == XVB_WRITE && first >> 12 != GUEST_REF &&
@@ -85,12 +85,12 @@ static uint64_t rnd_len(uint64_t addr)
 	}
 }
 
-static void check_one(struct xvb_memory *mem, struct xvb_memory_hint *hint)
+static void check_one(struct xvb_memory *mem, struct xvb_memory_view *view)
 {
 	enum xvb_access access = rnd() & 1 ? XVB_WRITE : XVB_READ;
 	uint64_t addr = rnd_addr(), len = rnd_len(addr);
 	const unsigned char *want = reference(mem, addr, len, access);
-	const unsigned char *got = xvb_memory_get(mem, hint, addr, len, access);
+	const unsigned char *got = xvb_memory_get(mem, view, addr, len, access);
 
 	if (got != want)
 		fail_msg("address %#" PRIx64 " length %#" PRIx64 " access %d: %p, should be %p",
@@ -104,7 +104,7 @@ static void t18_bounds_property(void **state)
 		{ 110, 1 }, { 111, 16 }, { 140, 3 }, { 0, 2 },
 		{ UINT32_MAX - 3, 4 }, { 150, 7 },
 	};
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 	struct guest g;
 	unsigned int i, w;
 
@@ -115,7 +115,7 @@ static void t18_bounds_property(void **state)
 						wins[w][0] & 1 ? XVB_WRITE :
 						XVB_READ), 0);
 		for (i = 0; i < RUNS; i++)
-			check_one(&g.mem, &hint);
+			check_one(&g.mem, &view);
 	}
 	guest_destroy(&g);
 }
@@ -123,7 +123,7 @@ static void t18_bounds_property(void **state)
 /* T22: what the guest granted read-only is never handed out to be written. */
 static void t22_readonly_window(void **state)
 {
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 	uint64_t addr = XVIO_ADDR_GRANT | 200ULL << 12;
 	unsigned char *alias, *p;
 	struct guest g;
@@ -133,21 +133,21 @@ static void t22_readonly_window(void **state)
 	assert_int_equal(xvb_memory_add(&g.mem, 200, 2, XVB_READ), 0);
 	alias = guest_readonly(&g, 200);
 	alias[8191] = 7;
-	p = xvb_memory_get(&g.mem, &hint, addr + 8191, 1, XVB_READ);
+	p = xvb_memory_get(&g.mem, &view, addr + 8191, 1, XVB_READ);
 	assert_non_null(p);
 	assert_int_equal(*p, 7);
 	/* Also with the hint at this very window. */
-	assert_null(xvb_memory_get(&g.mem, &hint, addr + 8191, 1, XVB_WRITE));
-	assert_null(xvb_memory_get(&g.mem, &hint, addr, 8192, XVB_WRITE));
-	assert_null(xvb_memory_get(&g.mem, &hint, addr, 0, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view, addr + 8191, 1, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view, addr, 8192, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view, addr, 0, XVB_WRITE));
 	assert_null(xvb_memory_pin(&g.mem, addr, 8192, XVB_WRITE));
 	assert_non_null(xvb_memory_pin(&g.mem, addr, 8192, XVB_READ));
 	assert_int_equal(xvb_memory_remove(&g.mem, 200, 2), -EBUSY);
 	xvb_memory_unpin(&g.mem, addr);
 	/* It stays what it is when the table is made anew. */
 	assert_int_equal(xvb_memory_add(&g.mem, 50, 1, XVB_WRITE), 0);
-	assert_null(xvb_memory_get(&g.mem, &hint, addr, 1, XVB_WRITE));
-	assert_non_null(xvb_memory_get(&g.mem, &hint,
+	assert_null(xvb_memory_get(&g.mem, &view, addr, 1, XVB_WRITE));
+	assert_non_null(xvb_memory_get(&g.mem, &view,
 				       XVIO_ADDR_GRANT | 50ULL << 12, 4096,
 				       XVB_WRITE));
 	assert_int_equal(xvb_memory_remove(&g.mem, 200, 2), 0);
@@ -158,19 +158,19 @@ static void t22_readonly_window(void **state)
 /* T18: the very last byte of a window, and one more. */
 static void t18_bounds_edges(void **state)
 {
-	struct xvb_memory_hint hint = { 77 };
+	struct xvb_memory_view view = { 0 };
 	uint64_t end = guest_addr(4 * 4096);
 	struct guest g;
 
 	(void)state;
 	guest_init(&g, 4);
-	assert_ptr_equal(xvb_memory_get(&g.mem, &hint, end - 1, 1, XVB_WRITE),
+	assert_ptr_equal(xvb_memory_get(&g.mem, &view, end - 1, 1, XVB_WRITE),
 			 g.base + 4 * 4096 - 1);
-	assert_null(xvb_memory_get(&g.mem, &hint, end - 1, 2, XVB_WRITE));
-	assert_null(xvb_memory_get(&g.mem, &hint, end, 0, XVB_WRITE));
-	assert_null(xvb_memory_get(&g.mem, &hint, end - 1, UINT64_MAX, XVB_WRITE));
-	assert_null(xvb_memory_get(&g.mem, &hint, guest_addr(0) - 1, 2, XVB_WRITE));
-	assert_null(xvb_memory_get(&g.mem, &hint,
+	assert_null(xvb_memory_get(&g.mem, &view, end - 1, 2, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view, end, 0, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view, end - 1, UINT64_MAX, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view, guest_addr(0) - 1, 2, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view,
 				   guest_addr(0) & ~(1ULL << 63), 1, XVB_WRITE));
 	guest_destroy(&g);
 }
@@ -178,7 +178,7 @@ static void t18_bounds_edges(void **state)
 /* T18: two windows side by side are two mappings, not one. */
 static void t18_no_range_over_two_windows(void **state)
 {
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 	struct guest g;
 
 	(void)state;
@@ -186,10 +186,10 @@ static void t18_no_range_over_two_windows(void **state)
 	assert_int_equal(xvb_memory_windows(&g.mem), 1);
 	assert_int_equal(xvb_memory_add(&g.mem, GUEST_REF + 4, 4, XVB_WRITE), 0);
 	assert_int_equal(xvb_memory_windows(&g.mem), 2);
-	assert_non_null(xvb_memory_get(&g.mem, &hint, guest_addr(3 * 4096),
+	assert_non_null(xvb_memory_get(&g.mem, &view, guest_addr(3 * 4096),
 				       4096, XVB_WRITE));
-	assert_null(xvb_memory_get(&g.mem, &hint, guest_addr(3 * 4096), 4097, XVB_WRITE));
-	assert_non_null(xvb_memory_get(&g.mem, &hint, guest_addr(4 * 4096),
+	assert_null(xvb_memory_get(&g.mem, &view, guest_addr(3 * 4096), 4097, XVB_WRITE));
+	assert_non_null(xvb_memory_get(&g.mem, &view, guest_addr(4 * 4096),
 				       4096, XVB_WRITE));
 	guest_destroy(&g);
 }
@@ -240,7 +240,7 @@ static void t4_limits(void **state)
 
 static void remove_exact_only(void **state)
 {
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 	struct guest g;
 
 	(void)state;
@@ -253,7 +253,7 @@ static void remove_exact_only(void **state)
 			 -ENOENT);
 	assert_int_equal(xvb_memory_remove(&g.mem, 200, 4), 0);
 	assert_int_equal(xvb_memory_remove(&g.mem, 200, 4), -ENOENT);
-	assert_null(xvb_memory_get(&g.mem, &hint, 1ULL << 63 | 200 << 12, 1, XVB_WRITE));
+	assert_null(xvb_memory_get(&g.mem, &view, 1ULL << 63 | 200 << 12, 1, XVB_WRITE));
 	assert_int_equal(g.mapped, 4);
 	guest_destroy(&g);
 }
@@ -295,18 +295,18 @@ struct reader {
 static void *reader_main(void *arg)
 {
 	struct reader *r = arg;
-	struct xvb_memory_hint hint = { 0 };
+	struct xvb_memory_view view = { 0 };
 	unsigned char *p;
 	uint64_t ref;
 
 	while (!atomic_load(&r->stop)) {
 		for (ref = 1000; ref < 1200; ref++) {
-			p = xvb_memory_get(&r->g->mem, &hint,
+			p = xvb_memory_get(&r->g->mem, &view,
 					   1ULL << 63 | ref << 12, 4096, XVB_WRITE);
 			if (p)
 				r->found += p[4095] + 1;
 		}
-		if (xvb_memory_get(&r->g->mem, &hint, guest_addr(0), 1, XVB_WRITE) !=
+		if (xvb_memory_get(&r->g->mem, &view, guest_addr(0), 1, XVB_WRITE) !=
 		    r->g->base)
 			return r;
 	}
