@@ -90,7 +90,10 @@ struct blk_dev {
 	const struct xvb_file_info *info;
 	const struct xvb_fio_ops *fio;
 	struct virtio_blk_config config;
+	uint64_t capacity;		/* sectors */
+	uint32_t block_mask;		/* bits that no length or offset has */
 	_Atomic uint8_t writeback;
+	_Atomic bool dsync;		/* see blk_update_dsync() */
 	char serial[BLK_SERIAL_LEN];
 };
 
@@ -99,19 +102,25 @@ static struct blk_dev *to_blk(struct xvb_device *dev)
 	return container_of(dev, struct blk_dev, dev);
 }
 
-/*
- * Section 5.2.6.2: without FLUSH there is no volatile cache.  Asked for each
- * request after it was taken: the driver may have changed its mind before it
- * made this one available.
- */
-static bool blk_is_dsync(struct blk_dev *blk)
+/* Section 5.2.6.2: without FLUSH there is no volatile cache. */
+static void blk_update_dsync(struct blk_dev *blk)
 {
 	uint64_t features = blk->dev.driver_features;
+	bool dsync = true;
 
-	if (!(features & BIT64(VIRTIO_BLK_F_FLUSH)))
-		return true;
-	return (features & BIT64(VIRTIO_BLK_F_CONFIG_WCE)) &&
-	       !atomic_load(&blk->writeback);
+	if (features & BIT64(VIRTIO_BLK_F_FLUSH))
+		dsync = (features & BIT64(VIRTIO_BLK_F_CONFIG_WCE)) &&
+			!atomic_load(&blk->writeback);
+	atomic_store(&blk->dsync, dsync);
+}
+
+/*
+ * Asked for each request after it was taken: the driver may have changed its
+ * mind before it made this one available.
+ */
+static inline bool blk_is_dsync(struct blk_dev *blk)
+{
+	return atomic_load(&blk->dsync);
 }
 
 /*
@@ -134,9 +143,9 @@ static void blk_zero_in(struct blk_req *req)
 
 static inline void blk_push(struct blk_queue *bq, struct blk_req *req)
 {
-	xvb_vq_push(&bq->q->vq, req->chain.id, req->used);
 	req->next_free = bq->free;
 	bq->free = req;
+	xvb_vq_push(&bq->q->vq, req->chain.id, req->used);
 }
 
 /* To the driver, or first its data to where it wants them: blk_settle(). */
@@ -148,16 +157,23 @@ static inline void blk_give_back(struct blk_queue *bq, struct blk_req *req)
 		blk_push(bq, req);
 }
 
-static void blk_complete(struct blk_req *req, uint8_t status)
+static __attribute__((noinline)) void blk_fail(struct blk_req *req,
+					       uint8_t status)
 {
-	struct blk_queue *bq = req->bq;
-
-	if (status != VIRTIO_BLK_S_OK) {
-		blk_zero_in(req);
-		xvb_stat_add(&bq->q->vq.stats->errors, 1);
-	}
+	blk_zero_in(req);
+	xvb_stat_add(&req->bq->q->vq.stats->errors, 1);
 	*req->status = status;
-	blk_give_back(bq, req);
+	blk_give_back(req->bq, req);
+}
+
+static inline void blk_complete(struct blk_req *req, uint8_t status)
+{
+	if (unlikely(status != VIRTIO_BLK_S_OK)) {
+		blk_fail(req, status);
+		return;
+	}
+	*req->status = VIRTIO_BLK_S_OK;
+	blk_give_back(req->bq, req);
 }
 
 /* Those with direct grants that are complete, all together.  Returns how many. */
@@ -207,35 +223,35 @@ static void blk_range_start(struct blk_req *req)
 	req->bq->blk->fio->queue(req->bq->fio, &req->io);
 }
 
-static inline void blk_count(struct xvb_vq_stats *stats,
-			     const struct xvb_fio_req *io)
+/* How the file engine did it; before a sweep is published. */
+static void blk_count(struct blk_queue *bq)
 {
-	if (io->copied)
-		xvb_stat_add(&stats->bytes_copied, io->copied);
-	switch (io->way) {
-	case XVB_FIO_URING:
-		xvb_stat_add(&stats->io_uring, 1);
-		break;
-	case XVB_FIO_LIBAIO:
-		xvb_stat_add(&stats->libaio, 1);
-		break;
-	case XVB_FIO_HELPER:
-		xvb_stat_add(&stats->helpers, 1);
-		break;
-	}
+	struct xvb_vq_stats *stats = bq->q->vq.stats;
+	struct xvb_fio_counts counts;
+
+	if (!bq->blk->fio->counts)
+		return;
+	counts = bq->blk->fio->counts(bq->fio);
+	xvb_stat_add(&stats->io_uring, counts.uring);
+	xvb_stat_add(&stats->libaio, counts.libaio);
+	xvb_stat_add(&stats->helpers, counts.helpers);
+	xvb_stat_add(&stats->bytes_copied, counts.copied);
 }
 
 static void blk_done(void *ctx, struct xvb_fio_req *io, int result)
 {
 	struct blk_req *req = container_of(io, struct blk_req, io);
-	struct blk_queue *bq = ctx;
 
-	blk_count(bq->q->vq.stats, io);
-	if (!result && ++req->range < req->nr_ranges) {
+	(void)ctx;
+	if (unlikely(result)) {
+		blk_fail(req, blk_status(result));
+		return;
+	}
+	if (unlikely(req->nr_ranges) && ++req->range < req->nr_ranges) {
 		blk_range_start(req);
 		return;
 	}
-	blk_complete(req, blk_status(result));
+	blk_complete(req, VIRTIO_BLK_S_OK);
 }
 
 /*
@@ -243,19 +259,13 @@ static void blk_done(void *ctx, struct xvb_fio_req *io, int result)
  */
 
 /* Copy @len bytes from the front of the readable part and drop them. */
-static inline void blk_gather(struct xvb_chain *chain, void *to, size_t len)
+static void blk_gather(struct xvb_chain *chain, void *to, size_t len)
 {
 	struct iovec *iov = chain->iov;
 	unsigned char *p = to;
 	unsigned int i = 0;
 	size_t n;
 
-	/* A header as every driver makes it. */
-	if (likely(iov->iov_len == len)) {
-		memcpy(p, iov->iov_base, len);
-		len = 0;
-		i = 1;
-	}
 	while (len) {
 		n = MIN(len, iov[i].iov_len);
 		memcpy(p, iov[i].iov_base, n);
@@ -272,62 +282,100 @@ static inline void blk_gather(struct xvb_chain *chain, void *to, size_t len)
 	chain->nout -= i;
 }
 
+/* The same for a header; in one piece, as every driver makes it. */
+static inline void blk_take_header(struct xvb_chain *chain,
+				   struct virtio_blk_outhdr *hdr)
+{
+	if (unlikely(chain->iov->iov_len != sizeof(*hdr))) {
+		blk_gather(chain, hdr, sizeof(*hdr));
+		return;
+	}
+	memcpy(hdr, chain->iov->iov_base, sizeof(*hdr));
+	/* The compiler must not read guest memory again. */
+	atomic_signal_fence(memory_order_seq_cst);
+	chain->iov++;
+	chain->nout--;
+}
+
 /* Split the last byte off the writable part. */
-static unsigned char *blk_take_status(struct xvb_chain *chain)
+static inline unsigned char *blk_take_status(struct xvb_chain *chain)
 {
 	struct iovec *last = &chain->iov[chain->nout + chain->nin - 1];
+	size_t len = last->iov_len - 1;
 
-	last->iov_len--;
-	if (!last->iov_len)
+	last->iov_len = len;
+	if (!len)
 		chain->nin--;
-	return (unsigned char *)last->iov_base + last->iov_len;
+	return (unsigned char *)last->iov_base + len;
 }
 
 /* Is [sector, sector + len) on the disk, in whole blocks? */
-static bool blk_range_ok(const struct blk_dev *blk, uint64_t sector,
-			 uint64_t len)
+static inline bool blk_range_ok(const struct blk_dev *blk, uint64_t sector,
+				uint64_t len)
 {
-	uint64_t capacity = blk->info->size >> BLK_SECTOR_SHIFT;
-	uint64_t mask = blk->info->block_size - 1;
-
-	if ((len & mask) || sector > capacity ||
-	    (len >> BLK_SECTOR_SHIFT) > capacity - sector)
+	if ((len | sector << BLK_SECTOR_SHIFT) & blk->block_mask)
 		return false;
-	return !((sector << BLK_SECTOR_SHIFT) & mask);
+	return sector <= blk->capacity &&
+	       len >> BLK_SECTOR_SHIFT <= blk->capacity - sector;
 }
 
-static inline int blk_read_write(struct blk_req *req, enum xvb_fio_op op,
-				 uint64_t sector)
+/* A read or write whose memory, length and flags are set. */
+static inline int blk_transfer(struct blk_req *req, uint64_t sector)
 {
 	struct blk_queue *bq = req->bq;
+	struct xvb_fio_req *io = &req->io;
+
+	if (unlikely(!blk_range_ok(bq->blk, sector, io->len)))
+		return VIRTIO_BLK_S_IOERR;
+	if (unlikely(!io->len))
+		return VIRTIO_BLK_S_OK;
+	io->offset = sector << BLK_SECTOR_SHIFT;
+	bq->blk->fio->queue(bq->fio, io);
+	return -1;
+}
+
+/* With direct grants that are mapped, or room in a write that is not ours. */
+static __attribute__((noinline)) int blk_transfer_odd(struct blk_req *req,
+						      uint64_t sector)
+{
+	if (req->io.op == XVB_FIO_WRITE && req->chain.nin)
+		blk_zero_in(req);
+	if (req->chain.ngrants && xvb_direct_mapped(&req->direct))
+		req->io.flags |= XVB_FIO_BOUNCE;
+	return blk_transfer(req, sector);
+}
+
+static inline int blk_read(struct blk_req *req, uint64_t sector)
+{
 	struct xvb_chain *chain = &req->chain;
 	struct xvb_fio_req *io = &req->io;
 
-	io->op = op;
-	if (op == XVB_FIO_READ) {
-		io->iov = chain->iov + chain->nout;
-		io->niov = chain->nin;
-		io->len = chain->in_len - 1;
-		io->flags = 0;
-	} else {
-		if (bq->blk->info->readonly)
-			return VIRTIO_BLK_S_IOERR;
-		io->iov = chain->iov;
-		io->niov = chain->nout;
-		io->len = chain->out_len - sizeof(struct virtio_blk_outhdr);
-		io->flags = blk_is_dsync(bq->blk) ? XVB_FIO_DSYNC : 0;
-		if (unlikely(chain->nin))
-			blk_zero_in(req);
-	}
-	if (!blk_range_ok(bq->blk, sector, io->len))
+	io->op = XVB_FIO_READ;
+	io->iov = chain->iov + chain->nout;
+	io->niov = chain->nin;
+	io->len = chain->in_len - 1;
+	io->flags = 0;
+	if (unlikely(chain->ngrants))
+		return blk_transfer_odd(req, sector);
+	return blk_transfer(req, sector);
+}
+
+static inline int blk_write(struct blk_req *req, uint64_t sector)
+{
+	struct xvb_chain *chain = &req->chain;
+	struct blk_dev *blk = req->bq->blk;
+	struct xvb_fio_req *io = &req->io;
+
+	if (unlikely(blk->info->readonly))
 		return VIRTIO_BLK_S_IOERR;
-	if (!io->len)
-		return VIRTIO_BLK_S_OK;
-	io->offset = sector << BLK_SECTOR_SHIFT;
-	if (unlikely(chain->ngrants) && xvb_direct_mapped(&req->direct))
-		io->flags |= XVB_FIO_BOUNCE;
-	bq->blk->fio->queue(bq->fio, io);
-	return -1;
+	io->op = XVB_FIO_WRITE;
+	io->iov = chain->iov;
+	io->niov = chain->nout;
+	io->len = chain->out_len - sizeof(struct virtio_blk_outhdr);
+	io->flags = blk_is_dsync(blk) ? XVB_FIO_DSYNC : 0;
+	if (unlikely(chain->ngrants || chain->nin))
+		return blk_transfer_odd(req, sector);
+	return blk_transfer(req, sector);
 }
 
 static int blk_flush(struct blk_req *req)
@@ -420,21 +468,11 @@ static int blk_ranges(struct blk_req *req, enum xvb_fio_op op)
 	return -1;
 }
 
-/* Start a request.  Returns its status, or -1 when it is on its way. */
-static int blk_start(struct blk_req *req)
+/* What is not a read or write. */
+static __attribute__((noinline)) int blk_start_other(struct blk_req *req,
+						     uint32_t type)
 {
-	struct virtio_blk_outhdr hdr;
-
-	if (req->chain.out_len < sizeof(hdr))
-		return VIRTIO_BLK_S_IOERR;
-	blk_gather(&req->chain, &hdr, sizeof(hdr));
-	req->range = 0;
-	req->nr_ranges = 0;
-	switch (le32toh(hdr.type)) {
-	case VIRTIO_BLK_T_IN:
-		return blk_read_write(req, XVB_FIO_READ, le64toh(hdr.sector));
-	case VIRTIO_BLK_T_OUT:
-		return blk_read_write(req, XVB_FIO_WRITE, le64toh(hdr.sector));
+	switch (type) {
 	case VIRTIO_BLK_T_FLUSH:
 		return blk_flush(req);
 	case VIRTIO_BLK_T_GET_ID:
@@ -446,6 +484,25 @@ static int blk_start(struct blk_req *req)
 	default:
 		return VIRTIO_BLK_S_UNSUPP;
 	}
+}
+
+/* Start a request.  Returns its status, or -1 when it is on its way. */
+static inline int blk_start(struct blk_req *req)
+{
+	struct virtio_blk_outhdr hdr;
+	uint32_t type;
+
+	if (unlikely(req->chain.out_len < sizeof(hdr)))
+		return VIRTIO_BLK_S_IOERR;
+	blk_take_header(&req->chain, &hdr);
+	req->range = 0;
+	req->nr_ranges = 0;
+	type = le32toh(hdr.type);
+	if (type == VIRTIO_BLK_T_IN)
+		return blk_read(req, le64toh(hdr.sector));
+	if (type == VIRTIO_BLK_T_OUT)
+		return blk_write(req, le64toh(hdr.sector));
+	return blk_start_other(req, type);
 }
 
 /* Its direct grants cannot be reached, and are not in the chain any more. */
@@ -572,6 +629,7 @@ static int blk_queue_run(struct xvb_queue *q)
 		blk_sweep(bq);
 		fio->reap(bq->fio, false);
 		settled = blk_settle(bq);
+		blk_count(bq);
 		xvb_queue_flush(q);
 		if (xvb_vq_broken(&q->vq) && !bq->stalled)
 			return 0;
@@ -668,6 +726,9 @@ static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
 	struct blk_queue *bq;
 	int ret = -ENOMEM;
 
+	/* Features are negotiated. */
+	blk_update_dsync(blk);
+
 	bq = calloc(1, sizeof(*bq));
 	if (!bq)
 		return xvb_error_set(err, ret, "out of memory");
@@ -728,6 +789,7 @@ static int blk_config_write(struct xvb_device *dev, uint32_t offset,
 	if (value > 1)
 		return -EINVAL;
 	atomic_store(&blk->writeback, value);
+	blk_update_dsync(blk);
 	return 0;
 }
 
@@ -747,7 +809,9 @@ static void blk_fill_config(struct blk_dev *blk)
 	struct virtio_blk_config *c = &blk->config;
 	uint32_t granularity = MAX(info->discard_granularity, info->block_size);
 
-	c->capacity = htole64(info->size >> BLK_SECTOR_SHIFT);
+	blk->capacity = info->size >> BLK_SECTOR_SHIFT;
+	blk->block_mask = info->block_size - 1;
+	c->capacity = htole64(blk->capacity);
 	c->size_max = htole32(BLK_SIZE_MAX);
 	/* With header and status it fits in the queue without a table. */
 	c->seg_max = htole32(MIN(BLK_SEG_MAX, blk->dev.queue_size - 2));

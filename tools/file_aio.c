@@ -71,6 +71,8 @@ struct xvb_fio {
 	unsigned int flying;		/* with the kernel's io_uring */
 	unsigned int nbatch;
 	uint64_t finished;		/* calls of done() */
+	struct xvb_fio_counts counts;	/* that nobody has asked for yet */
+	unsigned int resfd;		/* AIO_FLAG_RESFD unless quiet */
 	bool quiet;			/* no eventfd for aio */
 	bool swept;			/* something was submitted */
 	unsigned int mute;		/* of inflight: nobody will signal */
@@ -122,6 +124,7 @@ static int aio_open(struct xvb_file *file, unsigned int depth,
 	fio->done = done;
 	fio->done_ctx = ctx;
 	fio->calm_needed = AIO_CALM;
+	fio->resfd = AIO_FLAG_RESFD;
 	atomic_init(&fio->helped.head, NULL);
 	ret = aio_open_eventfd(fio, err);
 	if (ret)
@@ -159,6 +162,7 @@ static void aio_close(struct xvb_fio *fio)
 
 static void aio_help(struct xvb_fio *fio, struct xvb_fio_req *req)
 {
+	req->copied = 0;
 	xvb_helpers_queue(fio->file->helpers, req, &fio->helped);
 }
 
@@ -170,10 +174,8 @@ static inline void aio_prepare(struct xvb_fio *fio, struct xvb_fio_req *req)
 	memset(iocb, 0, sizeof(*iocb));
 	iocb->aio_fildes = fio->file->fd;
 	iocb->u.c.offset = req->offset;
-	if (!fio->quiet) {
-		iocb->u.c.flags = AIO_FLAG_RESFD;
-		iocb->u.c.resfd = fio->helped.eventfd;
-	}
+	iocb->u.c.flags = fio->resfd;
+	iocb->u.c.resfd = fio->helped.eventfd;
 	if (req->niov == 1) {
 		iocb->aio_lio_opcode = read ? IO_CMD_PREAD : IO_CMD_PWRITE;
 		iocb->u.c.buf = req->iov[0].iov_base;
@@ -187,9 +189,10 @@ static inline void aio_prepare(struct xvb_fio *fio, struct xvb_fio_req *req)
 		iocb->aio_rw_flags = RWF_DSYNC;
 }
 
-/* Straight to the memory of the request, with libaio or a helper. */
+/* From anew, straight to the memory of the request, with libaio or a helper. */
 static void aio_queue_here(struct xvb_fio *fio, struct xvb_fio_req *req)
 {
+	req->done = 0;
 	if (!xvb_file_aligned(fio->file, req->iov, req->niov)) {
 		aio_help(fio, req);
 		return;
@@ -200,17 +203,20 @@ static void aio_queue_here(struct xvb_fio *fio, struct xvb_fio_req *req)
 
 static void aio_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 {
-	req->done = 0;
-	req->copied = 0;
+	bool pages = req->op <= XVB_FIO_WRITE && !(req->flags & XVB_FIO_BOUNCE);
+
 	fio->inflight++;
-	if ((req->op != XVB_FIO_READ && req->op != XVB_FIO_WRITE) ||
-	    !fio->file->info.direct || req->flags & XVB_FIO_BOUNCE) {
-		aio_help(fio, req);
-	} else if (fio->uring && xvb_uring_queue(fio->uring, req)) {
+	/* There is a ring only for files with O_DIRECT. */
+	if (likely(pages && fio->uring) && xvb_uring_queue(fio->uring, req)) {
 		fio->queued++;
-		req->iocb.u.c.flags = fio->quiet ? 0 : AIO_FLAG_RESFD;
-	} else {
+		req->iocb.u.c.flags = fio->resfd;
+		return;
+	}
+	if (pages && fio->file->info.direct) {
 		aio_queue_here(fio, req);
+	} else {
+		req->done = 0;
+		aio_help(fio, req);
 	}
 }
 
@@ -260,9 +266,8 @@ static void aio_submit(struct xvb_fio *fio)
 }
 
 static inline void aio_finish(struct xvb_fio *fio, struct xvb_fio_req *req,
-			      enum xvb_fio_way way, int result)
+			      int result)
 {
-	req->way = way;
 	fio->inflight--;
 	fio->finished++;
 	fio->done(fio->done_ctx, req, result);
@@ -276,7 +281,8 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 	fio->submitted--;
 	aio_unmute(fio, event->obj);
 	if ((uint64_t)res == req->len) {
-		aio_finish(fio, req, XVB_FIO_LIBAIO, 0);
+		fio->counts.libaio++;
+		aio_finish(fio, req, 0);
 	} else if (res >= 0 || res == -EINVAL || res == -EAGAIN) {
 		/*
 		 * Short, or memory that O_DIRECT does not like after all: a
@@ -285,7 +291,8 @@ static inline void aio_event(struct xvb_fio *fio, const struct io_event *event)
 		req->done = res > 0 ? res : 0;
 		aio_help(fio, req);
 	} else {
-		aio_finish(fio, req, XVB_FIO_LIBAIO, res);
+		fio->counts.libaio++;
+		aio_finish(fio, req, res);
 	}
 }
 
@@ -295,11 +302,13 @@ static void aio_uring_done(void *ctx, struct xvb_fio_req *req, int result)
 
 	fio->flying--;
 	aio_unmute(fio, &req->iocb);
-	if (unlikely(result == -EAGAIN))
-		/* Not without waiting, not in one piece: from anew. */
+	if (unlikely(result == -EAGAIN)) {
+		/* Not without waiting, or not in one piece. */
 		aio_queue_here(fio, req);
-	else
-		aio_finish(fio, req, XVB_FIO_URING, result);
+		return;
+	}
+	fio->counts.uring++;
+	aio_finish(fio, req, result);
 }
 
 static void aio_reap_uring(struct xvb_fio *fio)
@@ -352,7 +361,9 @@ static void aio_reap_helpers(struct xvb_fio *fio)
 				       memory_order_acquire);
 	for (; req; req = next) {
 		next = req->next;
-		aio_finish(fio, req, XVB_FIO_HELPER, req->result);
+		fio->counts.helpers++;
+		fio->counts.copied += req->copied;
+		aio_finish(fio, req, req->result);
 	}
 }
 
@@ -374,6 +385,7 @@ static void aio_reap_ready(struct xvb_fio *fio)
 static void aio_end_quiet(struct xvb_fio *fio)
 {
 	fio->quiet = false;
+	fio->resfd = AIO_FLAG_RESFD;
 	if (fio->uring)
 		xvb_uring_signal(fio->uring, true);
 	fio->mute = fio->submitted + fio->flying + fio->nbatch;
@@ -394,6 +406,7 @@ static void aio_learn(struct xvb_fio *fio)
 	}
 	if (!fio->quiet && ++fio->calm >= fio->calm_needed) {
 		fio->quiet = true;
+		fio->resfd = 0;
 		if (fio->uring)
 			xvb_uring_signal(fio->uring, false);
 	}
@@ -450,6 +463,16 @@ static unsigned int aio_reap(struct xvb_fio *fio, bool wait)
 	return fio->finished - before;
 }
 
+static struct xvb_fio_counts aio_counts(struct xvb_fio *fio)
+{
+	struct xvb_fio_counts counts = fio->counts;
+
+	if (fio->uring)
+		counts.copied += xvb_uring_copied(fio->uring);
+	fio->counts = (struct xvb_fio_counts){ 0 };
+	return counts;
+}
+
 static int aio_fd(struct xvb_fio *fio)
 {
 	return fio->helped.eventfd;
@@ -461,5 +484,6 @@ const struct xvb_fio_ops xvb_fio_aio = {
 	.queue = aio_queue,
 	.submit = aio_submit,
 	.reap = aio_reap,
+	.counts = aio_counts,
 	.fd = aio_fd,
 };

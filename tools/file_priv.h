@@ -184,4 +184,12 @@ unsigned int xvb_uring_reap(struct xvb_uring *u,
 			    void (*done)(void *ctx, struct xvb_fio_req *req,
 					 int result), void *ctx);
 
+/**
+ * xvb_uring_copied() - what was copied since the last call
+ * @u: ring
+ *
+ * Return: bytes.
+ */
+uint64_t xvb_uring_copied(struct xvb_uring *u);
+
 #endif /* XVB_FILE_PRIV_H */

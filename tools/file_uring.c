@@ -51,6 +51,7 @@ struct xvb_uring {
 	unsigned int nfree;
 	unsigned int skip;		/* requests that are not for us */
 	unsigned int misses;
+	uint64_t copied;		/* bytes, that nobody has asked for yet */
 	bool useless;			/* the file cannot do RWF_NOWAIT */
 	struct xvb_ratelimit limit;	/* of what is said about it */
 	atomic_flag taken;
@@ -104,6 +105,18 @@ static int uring_register(struct xvb_uring *u, int fd)
 	return ret;
 }
 
+/* As all entries are, whatever request they are for. */
+static void uring_fill_entries(struct xvb_uring *u)
+{
+	unsigned int i;
+
+	for (i = 0; i < URING_SLOTS; i++)
+		u->ring.sq.sqes[i] = (struct io_uring_sqe){
+			.flags = IOSQE_FIXED_FILE,
+			.fd = 0,	/* the first that is registered */
+		};
+}
+
 static int uring_init(struct xvb_uring *u, int fd)
 {
 	struct io_uring_params params = {
@@ -130,6 +143,7 @@ static int uring_init(struct xvb_uring *u, int fd)
 	ret = io_uring_queue_init_params(URING_SLOTS, &u->ring, &params);
 	if (ret)
 		goto err_unmap;
+	uring_fill_entries(u);
 	ret = uring_register(u, fd);
 	if (ret)
 		goto err_exit;
@@ -228,9 +242,21 @@ static void copy_from_slot(const char *from, const struct iovec *iov,
 	}
 }
 
+/*
+ * There are as many entries as slots, and whoever has an entry has a slot: with a
+ * slot there is an entry, so that io_uring_get_sqe() has nothing to find out.
+ */
+static inline struct io_uring_sqe *uring_next_entry(struct xvb_uring *u)
+{
+	struct io_uring_sq *sq = &u->ring.sq;
+
+	return &sq->sqes[sq->sqe_tail++ & (URING_SLOTS - 1)];
+}
+
 bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 {
 	struct io_uring_sqe *sqe;
+	unsigned int flags;
 	char *buf;
 
 	if (req->len > URING_SLOT || !u->nfree || u->useless)
@@ -239,29 +265,25 @@ bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 		u->skip--;
 		return false;
 	}
-	sqe = io_uring_get_sqe(&u->ring);
-	if (unlikely(!sqe))
-		return false;
 	req->slot = u->free[--u->nfree];
 	buf = uring_slot(u, req->slot);
-	/* All in one, since the entry had another request before. */
-	*sqe = (struct io_uring_sqe){
-		.opcode = IORING_OP_READ_FIXED,
-		.flags = IOSQE_FIXED_FILE,
-		.fd = 0,	/* the first that is registered */
-		.off = req->offset,
-		.addr = (uintptr_t)buf,
-		.len = req->len,
-		.rw_flags = RWF_NOWAIT,
-		.user_data = (uintptr_t)req,
-	};
-	if (req->op == XVB_FIO_WRITE) {
-		sqe->opcode = IORING_OP_WRITE_FIXED;
-		if (req->flags & XVB_FIO_DSYNC)
-			sqe->rw_flags |= RWF_DSYNC;
-		copy_to_slot(buf, req->iov, req->niov);
-		req->copied += req->len;
+	sqe = uring_next_entry(u);
+	sqe->off = req->offset;
+	sqe->addr = (uintptr_t)buf;
+	sqe->len = req->len;
+	sqe->user_data = (uintptr_t)req;
+	if (req->op == XVB_FIO_READ) {
+		sqe->opcode = IORING_OP_READ_FIXED;
+		sqe->rw_flags = RWF_NOWAIT;
+		return true;
 	}
+	flags = RWF_NOWAIT;
+	if (req->flags & XVB_FIO_DSYNC)
+		flags |= RWF_DSYNC;
+	sqe->opcode = IORING_OP_WRITE_FIXED;
+	sqe->rw_flags = flags;
+	u->copied += req->len;
+	copy_to_slot(buf, req->iov, req->niov);
 	return true;
 }
 
@@ -306,7 +328,6 @@ struct xvb_fio_req *xvb_uring_take_back(struct xvb_uring *u)
 	sq->sqe_tail--;
 	sqe = &sq->sqes[sq->sqe_tail & (URING_SLOTS - 1)];
 	req = (struct xvb_fio_req *)(uintptr_t)sqe->user_data;
-	req->copied = 0;
 	u->free[u->nfree++] = req->slot;
 	return req;
 }
@@ -330,35 +351,51 @@ static int uring_failed(struct xvb_uring *u, int result)
 	return result;
 }
 
+/* Returns 0 or -errno. */
+static inline int uring_result(struct xvb_uring *u, struct xvb_fio_req *req,
+			       int result)
+{
+	if (unlikely(result < 0 || (uint64_t)result != req->len))
+		return uring_failed(u, result);
+	if (req->op == XVB_FIO_READ) {
+		copy_from_slot(uring_slot(u, req->slot), req->iov, req->niov);
+		u->copied += req->len;
+	}
+	u->misses = 0;
+	return 0;
+}
+
 unsigned int xvb_uring_reap(struct xvb_uring *u,
 			    void (*done)(void *ctx, struct xvb_fio_req *req,
 					 int result), void *ctx)
 {
+	struct io_uring_cq *cq = &u->ring.cq;
+	unsigned int mask = cq->ring_mask;
 	struct xvb_fio_req *req;
 	struct io_uring_cqe *cqe;
-	unsigned int head, n = 0;
+	unsigned int head, tail;
 	int result;
 
-	io_uring_for_each_cqe(&u->ring, head, cqe) {
+	/* Pairs with the kernel's store after it has written an entry. */
+	tail = __atomic_load_n(cq->ktail, __ATOMIC_ACQUIRE);
+	for (head = *cq->khead; head != tail; head++) {
+		cqe = &cq->cqes[head & mask];
 		req = (struct xvb_fio_req *)(uintptr_t)cqe->user_data;
-		result = cqe->res;
-		n++;
-		if (unlikely(result < 0 || (uint64_t)result != req->len)) {
-			result = uring_failed(u, result);
-		} else {
-			if (req->op == XVB_FIO_READ) {
-				copy_from_slot(uring_slot(u, req->slot),
-					       req->iov, req->niov);
-				req->copied += req->len;
-			}
-			u->misses = 0;
-			result = 0;
-		}
+		result = uring_result(u, req, cqe->res);
 		u->free[u->nfree++] = req->slot;
 		done(ctx, req, result);
 	}
+	head -= *cq->khead;
 	/* There is room for all that can be in flight: once is enough. */
-	if (n)
-		io_uring_cq_advance(&u->ring, n);
-	return n;
+	if (head)
+		io_uring_cq_advance(&u->ring, head);
+	return head;
+}
+
+uint64_t xvb_uring_copied(struct xvb_uring *u)
+{
+	uint64_t copied = u->copied;
+
+	u->copied = 0;
+	return copied;
 }

@@ -88,7 +88,7 @@ struct xvb_file_info {
 };
 
 /**
- * enum xvb_fio_op - what a request does
+ * enum xvb_fio_op - what a request does; those that transfer data come first
  * @XVB_FIO_READ: file to memory
  * @XVB_FIO_WRITE: memory to file
  * @XVB_FIO_FLUSH: make what was written before durable
@@ -108,15 +108,17 @@ enum xvb_fio_op {
 #define XVB_FIO_BOUNCE	(1U << 2)	/* never pin the pages of the memory */
 
 /**
- * enum xvb_fio_way - how a request was completed in the end
- * @XVB_FIO_URING: by io_uring
- * @XVB_FIO_LIBAIO: by libaio
- * @XVB_FIO_HELPER: by a helper thread
+ * struct xvb_fio_counts - how requests were completed in the end
+ * @uring: by io_uring
+ * @libaio: by libaio
+ * @helpers: by a helper thread
+ * @copied: bytes that were copied between their memory and other memory
  */
-enum xvb_fio_way {
-	XVB_FIO_URING = 1,
-	XVB_FIO_LIBAIO,
-	XVB_FIO_HELPER,
+struct xvb_fio_counts {
+	uint64_t uring;
+	uint64_t libaio;
+	uint64_t helpers;
+	uint64_t copied;
 };
 
 /**
@@ -133,8 +135,7 @@ enum xvb_fio_way {
  * @result: of the engine: 0 or -errno, on its way to the caller
  * @sink: of the engine: where it goes from a helper thread
  * @slot: of the engine: memory in a ring
- * @way: from the engine, with the completion; 0 from one that has no ways
- * @copied: the same: bytes that were copied between @iov and other memory
+ * @copied: of the engine: bytes that a helper thread has copied
  */
 struct xvb_fio_req {
 	enum xvb_fio_op op;
@@ -150,7 +151,6 @@ struct xvb_fio_req {
 	int result;
 	struct xvb_completions *sink;
 	unsigned int slot;
-	enum xvb_fio_way way;
 	uint64_t copied;
 };
 
@@ -172,6 +172,8 @@ struct xvb_fio_req {
  *          because an engine need not signal what is complete at once
  * @reap: call done for everything that is complete; with @wait, block until
  *        at least one is when any is in flight.  Return how many.
+ * @counts: what was completed since the last call, or NULL for an engine that does
+ *          not count
  * @fd: descriptor that becomes readable (edge) when something completes that
  *      the last @reap did not find
  *
@@ -187,6 +189,7 @@ struct xvb_fio_ops {
 	void (*queue)(struct xvb_fio *fio, struct xvb_fio_req *req);
 	void (*submit)(struct xvb_fio *fio);
 	unsigned int (*reap)(struct xvb_fio *fio, bool wait);
+	struct xvb_fio_counts (*counts)(struct xvb_fio *fio);
 	int (*fd)(struct xvb_fio *fio);
 };
 

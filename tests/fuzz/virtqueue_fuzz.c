@@ -267,7 +267,7 @@ static int fuzz_fd(struct xvb_fio *fio)
 }
 
 static const struct xvb_fio_ops engine = {
-	fuzz_open, fuzz_close, fuzz_queue, fuzz_submit, fuzz_reap, fuzz_fd,
+	fuzz_open, fuzz_close, fuzz_queue, fuzz_submit, fuzz_reap, NULL, fuzz_fd,
 };
 
 static void host_notify(void *ctx, unsigned int queue)
