@@ -386,9 +386,9 @@ static int measure_round_trip(struct run *r)
 static int connect_ports(struct run *r)
 {
 	uint32_t port = 0;
-	int ret = xvb_evtchn_open(r->own, &r->near);
+	int ret = xvb_evtchn_open(r->own, false, &r->near);
 
-	ret = ret ?: xvb_evtchn_open(r->own, &r->far);
+	ret = ret ?: xvb_evtchn_open(r->own, false, &r->far);
 	ret = ret ?: xvb_evtchn_alloc(r->near, &port);
 	ret = ret ?: xvb_evtchn_bind(r->far, port);
 	/* The one that comes with binding. */

@@ -11,6 +11,7 @@
 
 #include "evtchn.h"
 #include "log.h"
+#include "util.h"
 
 #define UNBOUND		(-1)
 
@@ -18,6 +19,7 @@ struct xvb_evtchn {
 	xenevtchn_handle *handle;
 	uint32_t domid;
 	int port;	/* local, or UNBOUND */
+	int wake[2];	/* both ends of a channel with ourselves, or UNBOUND */
 };
 
 static int errno_or_eio(void)
@@ -25,7 +27,24 @@ static int errno_or_eio(void)
 	return errno ? -errno : -EIO;
 }
 
-int xvb_evtchn_open(uint32_t domid, struct xvb_evtchn **out)
+/* Without it nobody can wait in this handle, and that is all. */
+static void make_wakeable(struct xvb_evtchn *ec)
+{
+	int near, far;
+
+	near = xenevtchn_bind_unbound_port(ec->handle, DOMID_SELF);
+	if (near < 0)
+		return;
+	far = xenevtchn_bind_interdomain(ec->handle, DOMID_SELF, near);
+	if (far < 0) {
+		xenevtchn_unbind(ec->handle, (evtchn_port_t)near);
+		return;
+	}
+	ec->wake[0] = near;
+	ec->wake[1] = far;
+}
+
+int xvb_evtchn_open(uint32_t domid, bool wakeable, struct xvb_evtchn **out)
 {
 	struct xvb_evtchn *ec = calloc(1, sizeof(*ec));
 	int err;
@@ -33,12 +52,16 @@ int xvb_evtchn_open(uint32_t domid, struct xvb_evtchn **out)
 	if (!ec)
 		return -ENOMEM;
 	ec->port = UNBOUND;
+	ec->wake[0] = UNBOUND;
+	ec->wake[1] = UNBOUND;
 	ec->domid = domid;
 	ec->handle = xenevtchn_open(NULL, 0);
 	if (!ec->handle) {
 		err = errno_or_eio();
 		goto err_free;
 	}
+	if (wakeable)
+		make_wakeable(ec);
 	/*
 	 * Whoever takes over this process gets no other domain's ports.  Linux
 	 * refuses that for domain 0, which may do everything anyway.
@@ -123,7 +146,29 @@ bool xvb_evtchn_pending(struct xvb_evtchn *ec)
 {
 	int port = xenevtchn_pending(ec->handle);
 
-	return port >= 0 && port == ec->port;
+	if (port < 0)
+		return false;
+	/* The end that we send from has an event at first, too. */
+	if (unlikely(port == ec->wake[0] || port == ec->wake[1]))
+		xenevtchn_unmask(ec->handle, (evtchn_port_t)port);
+	return port == ec->port;
+}
+
+bool xvb_evtchn_wakeable(const struct xvb_evtchn *ec)
+{
+	return ec->wake[0] != UNBOUND;
+}
+
+bool xvb_evtchn_wait(struct xvb_evtchn *ec)
+{
+	/* The descriptor blocks. */
+	return xvb_evtchn_pending(ec);
+}
+
+void xvb_evtchn_wake(struct xvb_evtchn *ec)
+{
+	if (xvb_evtchn_wakeable(ec))
+		xenevtchn_notify(ec->handle, (evtchn_port_t)ec->wake[1]);
 }
 
 void xvb_evtchn_unmask(struct xvb_evtchn *ec)

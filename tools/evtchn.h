@@ -3,8 +3,9 @@
  * One event channel with one domain
  *
  * One of the three files that call libxen*.  A handle carries at most one
- * channel, so that its descriptor alone tells who has to look.  Opened after
- * fork(2).  Each handle belongs to one thread at a time.
+ * channel, so that its descriptor alone tells who has to look; besides one of the
+ * domain with itself, if a thread waits in it.  Opened after fork(2).  Each handle
+ * belongs to one thread at a time, but for xvb_evtchn_wake().
  */
 
 #ifndef XVB_EVTCHN_H
@@ -19,11 +20,13 @@ struct xvb_evtchn;
  * xvb_evtchn_open() - open the event channel device
  * @domid:	the only domain whose ports can be bound from now on, but for
  *		domain 0: then any can
+ * @wakeable:	prepare for xvb_evtchn_wait(), if that can be done: takes two more
+ *		ports, of a channel of this domain with itself
  * @out:	the handle, bound to nothing
  *
  * Return: 0 or -errno.
  */
-int xvb_evtchn_open(uint32_t domid, struct xvb_evtchn **out);
+int xvb_evtchn_open(uint32_t domid, bool wakeable, struct xvb_evtchn **out);
 
 /**
  * xvb_evtchn_close() - unbind and close
@@ -87,9 +90,36 @@ void xvb_evtchn_notify(struct xvb_evtchn *ec);
  * one event after it.
  *
  * Return: true when it was of the bound port, false for a left-over of an
- * earlier one.
+ * earlier one, and for xvb_evtchn_wake().
  */
 bool xvb_evtchn_pending(struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_wakeable() - whether xvb_evtchn_wait() can be used
+ * @ec:		the handle
+ *
+ * Return: true when it can.
+ */
+bool xvb_evtchn_wakeable(const struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_wait() - sleep until an event comes, or xvb_evtchn_wake()
+ * @ec:		the handle, wakeable
+ *
+ * One system call, where to wait for the descriptor and xvb_evtchn_pending() are
+ * two.
+ *
+ * Return: true for an event of the bound port: as xvb_evtchn_pending().
+ */
+bool xvb_evtchn_wait(struct xvb_evtchn *ec);
+
+/**
+ * xvb_evtchn_wake() - end an xvb_evtchn_wait(), or the next one
+ * @ec:		the handle; nothing happens if it is not wakeable
+ *
+ * Context: any thread.
+ */
+void xvb_evtchn_wake(struct xvb_evtchn *ec);
 
 /**
  * xvb_evtchn_unmask() - let events in again

@@ -9,7 +9,8 @@
  *	2. xvb_queue_run(): empties the ring with notifications off, switches
  *	   them on, looks once more
  *	3. unmask, once
- *	4. sleep
+ *	4. sleep: in the event channel, or, with requests in flight, in all that
+ *	   may happen
  *
  * A driver that adds a buffer after the last look of 2 sees notifications
  * switched on and kicks; the kick is pending or comes after 3, and either way
@@ -92,6 +93,14 @@ static void clear_eventfd(int fd)
 		xvb_err("reading an eventfd: %s", strerror(errno));
 }
 
+static void take_kick(struct xvb_qthread *t, bool kicked)
+{
+	if (!kicked)
+		return;
+	t->masked = true;
+	xvb_stat_add(&t->q->vq.stats->kicks, 1);
+}
+
 static void take_events(struct xvb_qthread *t, bool wait)
 {
 	struct epoll_event ev[XVB_QUEUE_MAX_FDS + 2];
@@ -99,13 +108,10 @@ static void take_events(struct xvb_qthread *t, bool wait)
 
 	n = epoll_wait(t->epfd, ev, XVB_QUEUE_MAX_FDS + 2, wait ? -1 : 0);
 	for (i = 0; i < n; i++) {
-		if (ev[i].data.u32 == SOURCE_COMMAND) {
+		if (ev[i].data.u32 == SOURCE_COMMAND)
 			clear_eventfd(t->evfd);
-		} else if (ev[i].data.u32 == SOURCE_CHANNEL &&
-			   xvb_evtchn_pending(t->ec)) {
-			t->masked = true;
-			xvb_stat_add(&t->q->vq.stats->kicks, 1);
-		}
+		else if (ev[i].data.u32 == SOURCE_CHANNEL)
+			take_kick(t, xvb_evtchn_pending(t->ec));
 	}
 }
 
@@ -125,7 +131,14 @@ static void run(struct xvb_qthread *t)
 			t->masked = false;
 			xvb_evtchn_unmask(t->ec);
 		}
-		take_events(t, ret != 1);
+		/*
+		 * With nothing in flight the device has nothing to tell, and
+		 * what is left is one descriptor: one system call, not two.
+		 */
+		if (ret != 1 && !t->q->vq.inuse && xvb_evtchn_wakeable(t->ec))
+			take_kick(t, xvb_evtchn_wait(t->ec));
+		else
+			take_events(t, ret != 1);
 	}
 }
 
@@ -196,6 +209,7 @@ static void command(struct xvb_qthread *t, enum command cmd)
 	if (write(t->evfd, &one, sizeof(one)) < 0)
 		xvb_err("queue %u: waking its thread: %s", t->q->index,
 			strerror(errno));
+	xvb_evtchn_wake(t->ec);
 }
 
 static int open_fds(struct xvb_qthread *t)

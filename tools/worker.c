@@ -383,9 +383,10 @@ static int open_channels(struct worker *w, struct xvb_error *err)
 		return xvb_error_set(err, ret,
 				     "opening /dev/xen/gntdev: %s (is the module xen-gntdev loaded?)",
 				     strerror(-ret));
-	ret = xvb_evtchn_open(w->cfg->fe, &w->channel);
+	ret = xvb_evtchn_open(w->cfg->fe, false, &w->channel);
 	for (i = 0; i < w->dev->nr_queues && !ret; i++)
-		ret = xvb_evtchn_open(w->cfg->fe, &w->queue_channels[i]);
+		ret = xvb_evtchn_open(w->cfg->fe, true,
+				      &w->queue_channels[i]);
 	if (ret)
 		return xvb_error_set(err, ret,
 				     "opening /dev/xen/evtchn: %s (is the module xen-evtchn loaded?)",

@@ -198,9 +198,9 @@ static int open_all(struct hostile *h)
 	h->st = xvb_xs_store(h->xs);
 	err = xvb_xs_own_domid(h->xs, &h->name.be);
 	if (!err)
-		err = xvb_evtchn_open(h->name.fe, &h->control);
+		err = xvb_evtchn_open(h->name.fe, false, &h->control);
 	if (!err)
-		err = xvb_evtchn_open(h->name.fe, &h->queue.ec);
+		err = xvb_evtchn_open(h->name.fe, false, &h->queue.ec);
 	if (err)
 		return err;
 	h->gnttab = xengnttab_open(NULL, 0);

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -21,9 +22,11 @@
 struct xvb_evtchn {
 	int fd;
 	pthread_mutex_t lock;
+	int wake_fd;		/* negative: nobody can wait in it */
 	bool masked;
 	bool pending;
 	atomic_uint unmasks;
+	atomic_uint waits;
 };
 
 /* A queue whose ring is two counters. */
@@ -36,6 +39,7 @@ struct counter {
 	atomic_uint done;
 	atomic_bool armed;	/* the driver is to kick */
 	atomic_bool may_touch;	/* the queue is not parked */
+	atomic_uint runs;
 	atomic_uint drains;
 	atomic_bool stuck;	/* what is in flight does not end */
 	int done_fd;		/* tells that it did */
@@ -74,6 +78,37 @@ bool xvb_evtchn_pending(struct xvb_evtchn *ec)
 	return true;
 }
 
+bool xvb_evtchn_wakeable(const struct xvb_evtchn *ec)
+{
+	return ec->wake_fd >= 0;
+}
+
+bool xvb_evtchn_wait(struct xvb_evtchn *ec)
+{
+	struct pollfd fds[] = {
+		{ .fd = ec->fd, .events = POLLIN },
+		{ .fd = ec->wake_fd, .events = POLLIN },
+	};
+	uint64_t value;
+
+	atomic_fetch_add(&ec->waits, 1);
+	assert_true(poll(fds, 2, -1) > 0);
+	if (!fds[1].revents)
+		return xvb_evtchn_pending(ec);
+	assert_int_equal(read(ec->wake_fd, &value, sizeof(value)),
+			 sizeof(value));
+	return false;
+}
+
+void xvb_evtchn_wake(struct xvb_evtchn *ec)
+{
+	const uint64_t one = 1;
+
+	if (xvb_evtchn_wakeable(ec))
+		assert_int_equal(write(ec->wake_fd, &one, sizeof(one)),
+				 sizeof(one));
+}
+
 void xvb_evtchn_unmask(struct xvb_evtchn *ec)
 {
 	pthread_mutex_lock(&ec->lock);
@@ -95,6 +130,7 @@ static int counter_run(struct xvb_queue *q)
 	struct counter *c = to_counter(q);
 
 	assert_true(atomic_load(&c->may_touch));
+	atomic_fetch_add(&c->runs, 1);
 	atomic_store(&c->armed, false);
 	for (;;) {
 		while (atomic_load(&c->done) != atomic_load(&c->posted))
@@ -142,7 +178,7 @@ static void no_notify(void *ctx, unsigned int queue)
 
 static const struct xvb_host_ops host_ops = { .notify = no_notify };
 
-static int set_up(void **state)
+static int set_up_channel(void **state, bool wakeable)
 {
 	struct counter *c = calloc(1, sizeof(*c));
 	static struct vring_used used;
@@ -160,12 +196,23 @@ static int set_up(void **state)
 	c->q.vq.size = 1;
 	c->ec.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(c->ec.fd >= 0);
+	c->ec.wake_fd = wakeable ? eventfd(0, EFD_CLOEXEC) : -1;
 	c->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(c->done_fd >= 0);
 	pthread_mutex_init(&c->ec.lock, NULL);
 	assert_int_equal(xvb_qthread_create(&c->q, &c->ec, &c->t), 0);
 	*state = c;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_channel(state, false);
+}
+
+static int set_up_wakeable(void **state)
+{
+	return set_up_channel(state, true);
 }
 
 static void run(struct counter *c)
@@ -188,6 +235,8 @@ static int tear_down(void **state)
 	park(c);
 	xvb_qthread_destroy(c->t);
 	close(c->ec.fd);
+	if (c->ec.wake_fd >= 0)
+		close(c->ec.wake_fd);
 	close(c->done_fd);
 	pthread_mutex_destroy(&c->ec.lock);
 	free(c);
@@ -210,6 +259,20 @@ static void wait_done(struct counter *c)
 	}
 	fail_msg("%u posted, %u done: a wake-up was lost",
 		 atomic_load(&c->posted), atomic_load(&c->done));
+}
+
+static void wait_runs(struct counter *c, unsigned int runs)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	unsigned int i;
+
+	for (i = 0; i < 20000; i++) {
+		if (atomic_load(&c->runs) >= runs)
+			return;
+		nanosleep(&ms, NULL);
+	}
+	fail_msg("%u runs, not %u: a wake-up was lost", atomic_load(&c->runs),
+		 runs);
 }
 
 static void post(struct counter *c)
@@ -318,12 +381,47 @@ static void test_storm(void **state)
 	assert_true(atomic_load(&c->ec.unmasks) <= ROUNDS + 1);
 }
 
+/* What it waits for is in flight: only the device's descriptor can tell. */
+static void test_inflight(void **state)
+{
+	struct counter *c = *state;
+	const uint64_t one = 1;
+	unsigned int before;
+
+	c->q.vq.inuse = 1;
+	run(c);
+	post(c);
+	wait_done(c);
+	before = atomic_load(&c->runs);
+	assert_int_equal(write(c->done_fd, &one, sizeof(one)), sizeof(one));
+	wait_runs(c, before + 1);
+	assert_int_equal(atomic_load(&c->ec.waits), 0);
+}
+
+/* Nothing is in flight: it waits for the channel alone, if it can. */
+static void test_idle(void **state)
+{
+	struct counter *c = *state;
+
+	run(c);
+	post(c);
+	wait_done(c);
+	post(c);
+	wait_done(c);
+	park(c);
+	assert_int_equal(!atomic_load(&c->ec.waits), c->ec.wake_fd < 0);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+/* The same with a channel that it can wait in. */
+#define W(name)	cmocka_unit_test_setup_teardown(test_##name, set_up_wakeable, \
+						tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(wakeups), T(parked), T(stuck), T(storm),
+		T(wakeups), T(parked), T(stuck), T(storm), T(inflight), T(idle),
+		W(wakeups), W(parked), W(stuck), W(storm), W(inflight), W(idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
