@@ -80,6 +80,14 @@ typedef uint64_t __le64;
  *	Notes:  buffers of whole pages may be grants outside the window, for
  *	        one request alone.
  *
+ * feature-whole-writes
+ *	Values: 0/1
+ *	Default: 0
+ *	Notes:  1: of every chain on a used ring the device has written each
+ *	        byte that it may write and that lies in a window, whatever the
+ *	        result; zeroes where it has nothing.  So the frontend need not
+ *	        put there what its buffer held.
+ *
  * Nodes of the frontend:
  *
  * ring-ref
@@ -101,6 +109,7 @@ typedef uint64_t __le64;
 #define XVIO_NODE_PROTOCOL_REVISION	"protocol-revision"
 #define XVIO_NODE_MAX_WINDOW_PAGES	"max-window-pages"
 #define XVIO_NODE_FEATURE_DIRECT	"feature-direct-grants"
+#define XVIO_NODE_FEATURE_WHOLE		"feature-whole-writes"
 #define XVIO_NODE_RING_REF		"ring-ref"
 #define XVIO_NODE_EVENT_CHANNEL		"event-channel"
 
