@@ -9,8 +9,9 @@
  * used.len is the whole writable part.  Section 2.7.8.2 counts written bytes
  * from its beginning, and the status is at its end: so where a request fails
  * or has more room than data, the room is zeroed, and no stale byte is called
- * written.  Where there is much of that room, used.len is 0 instead: zeroing
- * it would be work that the guest gets for nothing.
+ * written.  Besides, that is promised to the guest (feature-whole-writes), which
+ * puts nothing into a slot that is written anyway: whatever way a request goes,
+ * nothing of its writable part that lies in a window stays as it was.
  *
  * Segments of discard and write-zeroes are copied and checked all together,
  * then done one after the other.
@@ -40,7 +41,6 @@
 /* 64 MiB: what is in flight must be over soon when the device is to stop. */
 #define BLK_RANGE_SECTORS	(1U << 17)
 #define BLK_ZERO_SEGS		1
-#define BLK_ZERO_MAX		(1U << 16)
 #define BLK_QUEUE_MIN		4
 #define BLK_WAIT_MS		5000
 #define BLK_SERIAL_LEN		VIRTIO_BLK_ID_BYTES
@@ -133,10 +133,6 @@ static void blk_zero_in(struct blk_req *req)
 	struct iovec *iov = req->chain.iov + req->chain.nout;
 	unsigned int i;
 
-	if (req->chain.in_len > BLK_ZERO_MAX) {
-		req->used = 0;
-		return;
-	}
 	for (i = 0; i < req->chain.nin; i++)
 		memset(iov[i].iov_base, 0, iov[i].iov_len);
 }
@@ -408,9 +404,6 @@ static int blk_get_id(struct blk_req *req)
 		from += n;
 		left -= n;
 	}
-	/* Much room behind it, which is not zeroed: this much is ours. */
-	if (!req->used)
-		req->used = BLK_SERIAL_LEN - left;
 	return VIRTIO_BLK_S_OK;
 }
 
@@ -508,9 +501,14 @@ static inline int blk_start(struct blk_req *req)
 /* Its direct grants cannot be reached, and are not in the chain any more. */
 static void blk_refuse(struct blk_queue *bq, struct blk_req *req)
 {
-	if (req->chain.in_len)
-		*blk_take_status(&req->chain) = VIRTIO_BLK_S_IOERR;
-	/* What was not written is in front of the status. */
+	unsigned char *status;
+
+	if (req->chain.in_len) {
+		status = blk_take_status(&req->chain);
+		blk_zero_in(req);
+		*status = VIRTIO_BLK_S_IOERR;
+	}
+	/* What is not in the chain any more was not written. */
 	req->used = 0;
 	xvb_stat_add(&bq->q->vq.stats->errors, 1);
 	blk_push(bq, req);
@@ -872,7 +870,7 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		      struct xvb_file_options *opt, struct xvb_error *err)
 {
 	uint64_t queues = 1, size = BLK_QUEUE_SIZE, block = 0;
-	bool direct = true, uring = true;
+	bool direct = true, uring = true, whole = true;
 	int ret;
 
 	opt->path = xvb_params_string(params, "path");
@@ -884,6 +882,10 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		ret = xvb_params_bool(params, "direct", &direct, err);
 	if (!ret)
 		ret = xvb_params_bool(params, "io_uring", &uring, err);
+	/* The bus looks at it; here the promise is kept in any case. */
+	if (!ret)
+		ret = xvb_params_bool(params, XVB_PARAM_WHOLE_WRITES, &whole,
+				      err);
 	if (!ret)
 		ret = xvb_params_u64(params, "queues", 1, XVB_MAX_QUEUES,
 				     &queues, err);
@@ -961,7 +963,8 @@ void xvb_blk_set_engine(struct xvb_device *dev, const struct xvb_fio_ops *fio)
 const struct xvb_device_ops xvb_blk_ops = {
 	.name = "blk",
 	.device_id = VIRTIO_ID_BLOCK,
-	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1][,io_uring=0|1][,packed=0|1]",
+	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1][,io_uring=0|1][,whole-writes=0|1][,packed=0|1]",
+	.whole_writes = true,
 	.create = blk_create,
 	.destroy = blk_destroy,
 	.reset = blk_reset,

@@ -40,6 +40,16 @@ const struct xvb_device_ops *const *xvb_device_types(void)
 	return device_types;
 }
 
+bool xvb_device_whole_writes(const char *type)
+{
+	const struct xvb_device_ops *const *ops;
+
+	for (ops = device_types; *ops; ops++)
+		if (!strcmp(type, (*ops)->name))
+			return (*ops)->whole_writes;
+	return false;
+}
+
 static const struct xvb_device_ops *device_type(struct xvb_params *params,
 						struct xvb_error *err)
 {

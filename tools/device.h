@@ -41,6 +41,9 @@
 #define XVB_QUEUE_MAX_FDS	4
 #define XVB_MAX_PARAMS		32
 
+/* Of types with @whole_writes: whether the guest is told. */
+#define XVB_PARAM_WHOLE_WRITES	"whole-writes"
+
 struct xvb_device;
 struct xvb_queue;
 
@@ -107,6 +110,14 @@ int xvb_params_bool(struct xvb_params *params, const char *key, bool *value,
 		    struct xvb_error *err);
 
 /**
+ * xvb_params_truth() - what a yes/no value means
+ * @text: value; "" means yes
+ *
+ * Return: 1, 0, or -EINVAL.
+ */
+int xvb_params_truth(const char *text);
+
+/**
  * xvb_params_u64() - take a number, decimal
  * @params: parameters
  * @key: key
@@ -151,6 +162,9 @@ struct xvb_host_ops {
  * @name: as in "type=NAME"
  * @device_id: VIRTIO_ID_*
  * @options: its parameters, for messages and help: "path=FILE[,readonly]"
+ * @whole_writes: of each chain that it pushes it has written all that it may
+ *                write in a window, whatever comes of the request; it has the
+ *                parameter XVB_PARAM_WHOLE_WRITES
  * @create: make one from its parameters, opening what it needs; sets
  *          features, config_size, nr_queues and queue_size of the device.
  *          Parameters it did not take are refused by xvb_device_create().
@@ -172,6 +186,7 @@ struct xvb_device_ops {
 	const char *name;
 	uint32_t device_id;
 	const char *options;
+	bool whole_writes;
 	int (*create)(struct xvb_params *params, struct xvb_device **dev,
 		      struct xvb_error *err);
 	void (*destroy)(struct xvb_device *dev);
@@ -238,6 +253,14 @@ struct xvb_device {
  * Return: NULL-terminated array.
  */
 const struct xvb_device_ops *const *xvb_device_types(void);
+
+/**
+ * xvb_device_whole_writes() - does a type promise feature-whole-writes?
+ * @type: its name
+ *
+ * Return: true if it does.
+ */
+bool xvb_device_whole_writes(const char *type);
 
 /**
  * xvb_device_create() - make a device

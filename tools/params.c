@@ -113,27 +113,33 @@ const char *xvb_params_string(struct xvb_params *params, const char *key)
 	return param->value;
 }
 
-int xvb_params_bool(struct xvb_params *params, const char *key, bool *value,
-		    struct xvb_error *err)
+int xvb_params_truth(const char *text)
 {
 	static const char * const yes[] = { "", "1", "yes", "on", "true" };
 	static const char * const no[] = { "0", "no", "off", "false" };
-	const char *text = xvb_params_string(params, key);
 	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(yes); i++)
+		if (!strcmp(text, yes[i]))
+			return 1;
+	for (i = 0; i < ARRAY_SIZE(no); i++)
+		if (!strcmp(text, no[i]))
+			return 0;
+	return -EINVAL;
+}
+
+int xvb_params_bool(struct xvb_params *params, const char *key, bool *value,
+		    struct xvb_error *err)
+{
+	const char *text = xvb_params_string(params, key);
+	int truth;
 
 	if (!text)
 		return 0;
-	for (i = 0; i < ARRAY_SIZE(yes); i++) {
-		if (!strcmp(text, yes[i])) {
-			*value = true;
-			return 0;
-		}
-	}
-	for (i = 0; i < ARRAY_SIZE(no); i++) {
-		if (!strcmp(text, no[i])) {
-			*value = false;
-			return 0;
-		}
+	truth = xvb_params_truth(text);
+	if (truth >= 0) {
+		*value = truth;
+		return 0;
 	}
 	return xvb_error_set(err, -EINVAL, "%s=%s: write %s, or %s=0 or 1", key,
 			     text, key, key);

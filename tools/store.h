@@ -32,8 +32,9 @@
 #define XVB_NODE_ATTACH_ID	"attach-id"
 #define XVB_ATTACH_ID_SIZE	24
 
-/* A parameter that the bus looks at as well, for what it offers. */
+/* Parameters that the bus looks at as well, for what it offers. */
 #define XVB_NODE_DIRECT_GRANTS	"direct-grants"
+#define XVB_NODE_TYPE		"type"
 
 struct xvb_store;
 

@@ -27,6 +27,7 @@
 
 #include <xen/io/virtioif.h>
 
+#include "device.h"
 #include "util.h"
 #include "xenbus.h"
 
@@ -344,27 +345,48 @@ static void disconnect(struct xvb_xdev *dev)
 	set_phase(dev, XVB_PHASE_DISCONNECTING, dev->bus->timeouts.drain);
 }
 
-/* What the worker was told, and has understood: it is ready. */
-static bool direct_grants(const struct xvb_xdev *dev)
+/* What the worker was told, and has understood: it is ready.  For free(3). */
+static char *read_param(const struct xvb_xdev *dev, const char *key)
 {
 	char dir[XVB_STORE_PATH_MAX];
-	bool off;
-	char *mode;
+	char *value;
 
 	xvb_dir_path(&dev->name, XVB_DIR_PRIVATE, dir);
-	if (xvb_store_read(dev->bus->store, dir, XVB_NODE_DIRECT_GRANTS, &mode))
-		return true;
-	off = !strcmp(mode, "off");
+	if (xvb_store_read(dev->bus->store, dir, key, &value))
+		return NULL;
+	return value;
+}
+
+static bool direct_grants(const struct xvb_xdev *dev)
+{
+	char *mode = read_param(dev, XVB_NODE_DIRECT_GRANTS);
+	bool off = mode && !strcmp(mode, "off");
+
 	free(mode);
 	return !off;
 }
 
+/* Only what is certain is promised. */
+static bool whole_writes(const struct xvb_xdev *dev)
+{
+	char *type = read_param(dev, XVB_NODE_TYPE);
+	char *told = read_param(dev, XVB_PARAM_WHOLE_WRITES);
+	bool yes;
+
+	yes = type && xvb_device_whole_writes(type) &&
+	      (!told || xvb_params_truth(told) == 1);
+	free(told);
+	free(type);
+	return yes;
+}
+
 static void offer(struct xvb_xdev *dev)
 {
-	struct node nodes[3] = {
+	struct node nodes[4] = {
 		{ .name = XVIO_NODE_PROTOCOL_REVISIONS },
 		{ .name = XVIO_NODE_MAX_WINDOW_PAGES },
 		{ .name = XVIO_NODE_FEATURE_DIRECT },
+		{ .name = XVIO_NODE_FEATURE_WHOLE },
 	};
 	const struct update up = {
 		.state = XVB_STATE_INIT_WAIT,
@@ -378,6 +400,8 @@ static void offer(struct xvb_xdev *dev)
 		 dev->bus->max_window_pages);
 	snprintf(nodes[2].value, sizeof(nodes[2].value), "%d",
 		 direct_grants(dev));
+	snprintf(nodes[3].value, sizeof(nodes[3].value), "%d",
+		 whole_writes(dev));
 	if (write_update(dev, &up))
 		return;
 	dev->closing = false;

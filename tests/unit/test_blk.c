@@ -200,25 +200,167 @@ static void t25_types(void **state)
 	disk_stop(&d);
 }
 
-/* Much room is not zeroed for the guest, and not called written either. */
-static void t2_much_room(void **state)
+static void fill_image(struct disk *d)
+{
+	unsigned char *p = malloc(DISK_SIZE);
+
+	memset(p, 0x99, DISK_SIZE);
+	disk_pwrite(d, p, DISK_SIZE, 0);
+	free(p);
+}
+
+/*
+ * What the daemon promises of a disk (feature-whole-writes): whatever comes of a
+ * request, each byte that it may write is written.
+ */
+
+static const uint32_t rooms[] = {
+	0, 1, 2, 19, 20, 21, 511, 512, 513, 4096, 65534, 65535, 65536, 65537,
+	1 << 17, DISK_DATA - 2,
+};
+
+static bool untouched(struct disk *d, uint32_t at, uint32_t len)
+{
+	const uint8_t *p = guest_ptr(&d->g, at);
+
+	while (len--)
+		if (*p++ != 0x77)
+			return false;
+	return true;
+}
+
+/*
+ * A request of @nout readable pieces and @room bytes of room, in two pieces of odd
+ * length: all of it is zero from @written bytes on, and nothing else has changed.
+ */
+static void whole(struct disk *d, const struct guest_buf *out,
+		  unsigned int nout, uint32_t room, uint32_t written,
+		  uint8_t want)
+{
+	uint32_t first = room / 3, n = 0, at = d->data;
+	struct guest_buf buf[6];
+	uint8_t *p = data(d);
+
+	memset(p, 0x77, DISK_DATA);
+	while (n < nout) {
+		buf[n] = out[n];
+		n++;
+	}
+	if (first)
+		buf[n++] = (struct guest_buf){ at, first, true };
+	if (room)
+		buf[n++] = (struct guest_buf){ at + first, room - first, true };
+	buf[n++] = (struct guest_buf){ d->status, 1, true };
+	assert_int_equal(disk_submit(d, buf, n), want);
+	assert_int_equal(d->last_len, room + 1);
+	if (written < room)
+		assert_true(all_zero(p + written, room - written));
+	assert_true(untouched(d, at + room, DISK_DATA - room));
+}
+
+static void whole_type(struct disk *d, uint32_t type, uint64_t sector,
+		       uint8_t want)
+{
+	struct guest_buf hdr = { d->hdr, 16, false };
+	bool id = type == VIRTIO_BLK_T_GET_ID;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rooms); i++) {
+		disk_header(d, type, sector);
+		whole(d, &hdr, 1, rooms[i], id ? 20 : 0, want);
+		if (id)
+			assert_memory_equal(data(d), "much\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+					    rooms[i] < 20 ? rooms[i] : 20);
+	}
+}
+
+static void whole_writes(void **state)
 {
 	struct disk d;
 
 	(void)state;
-	disk_start(&d, ",serial=much", 0);
-	memset(data(&d), 0x77, 1 << 17);
-	assert_int_equal(disk_rw(&d, 0x99, 0, d.data, 1 << 17, true), UNSUPP);
-	assert_int_equal(d.last_len, 0);
-	assert_int_equal(((uint8_t *)data(&d))[(1 << 17) - 1], 0x77);
-	assert_int_equal(disk_rw(&d, VIRTIO_BLK_T_GET_ID, 0, d.data, 1 << 17,
-				 true), OK);
-	assert_int_equal(d.last_len, 20);
-	assert_memory_equal(data(&d), "much\0", 6);
-	assert_int_equal(disk_rw(&d, VIRTIO_BLK_T_IN, 0, d.data, 1 << 17,
-				 true), OK);
-	assert_int_equal(d.last_len, (1 << 17) + 1);
+	disk_start(&d, ",serial=much", BIT64(VIRTIO_BLK_F_DISCARD));
+	/* Behind the end; nothing of which is no error there. */
+	whole_type(&d, VIRTIO_BLK_T_IN, SECTORS + 1, IOERR);
+	whole_type(&d, VIRTIO_BLK_T_IN, UINT64_MAX, IOERR);
+	whole_type(&d, VIRTIO_BLK_T_GET_ID, 0, OK);
+	whole_type(&d, VIRTIO_BLK_T_FLUSH, 0, OK);
+	whole_type(&d, VIRTIO_BLK_T_OUT, 0, OK);
+	whole_type(&d, VIRTIO_BLK_T_OUT, SECTORS + 1, IOERR);
+	whole_type(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, IOERR);
+	whole_type(&d, VIRTIO_BLK_T_DISCARD, 0, UNSUPP);
+	whole_type(&d, 0x99, 0, UNSUPP);
 	disk_stop(&d);
+	disk_start(&d, ",readonly", 0);
+	whole_type(&d, VIRTIO_BLK_T_FLUSH, 0, OK);
+	whole_type(&d, VIRTIO_BLK_T_OUT, 0, IOERR);
+	whole_type(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, IOERR);
+	disk_stop(&d);
+}
+
+/* Where there is something to read as well, and room beside it. */
+static void whole_writes_beside_data(void **state)
+{
+	struct virtio_blk_discard_write_zeroes *seg;
+	struct guest_buf out[2];
+	unsigned int i, k;
+	struct disk d;
+	uint32_t at;
+
+	(void)state;
+	disk_start(&d, "", 0);
+	at = guest_alloc(&d.g, 512, 512);
+	seg = guest_ptr(&d.g, at);
+	memset(seg, 0, 512);
+	seg->num_sectors = htole32(8);
+	for (i = 0; i < ARRAY_SIZE(rooms); i++) {
+		/* A header that is cut off. */
+		out[0] = (struct guest_buf){ d.hdr, 15, false };
+		disk_header(&d, VIRTIO_BLK_T_IN, 0);
+		whole(&d, out, 1, rooms[i], 0, IOERR);
+		/* None at all. */
+		whole(&d, out, 0, rooms[i], 0, IOERR);
+		out[0] = (struct guest_buf){ d.hdr, 16, false };
+		out[1] = (struct guest_buf){ at, 512, false };
+		for (k = 0; k < 2; k++) {
+			disk_header(&d, VIRTIO_BLK_T_OUT, k ? SECTORS : 0);
+			whole(&d, out, 2, rooms[i], 0, k ? IOERR : OK);
+		}
+		out[1].len = sizeof(*seg);
+		disk_header(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0);
+		whole(&d, out, 2, rooms[i], 0, OK);
+		seg->flags = htole32(2);
+		whole(&d, out, 2, rooms[i], 0, UNSUPP);
+		seg->flags = 0;
+	}
+	disk_stop(&d);
+}
+
+/* The disk fails in the middle, in each of the ways of the file engine. */
+static void whole_writes_of_a_failed_read(void **state)
+{
+	static const char * const options[] = {
+		"", ",io_uring=0", ",direct=0",
+	};
+	static const uint32_t lens[] = { 8192, 65536, 65536 + 512, 1 << 19 };
+	struct guest_buf hdr;
+	struct disk d;
+	unsigned int i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		disk_start(&d, options[i], 0);
+		fill_image(&d);
+		hdr = (struct guest_buf){ d.hdr, 16, false };
+		assert_int_equal(truncate(d.path, 4096), 0);
+		for (k = 0; k < ARRAY_SIZE(lens); k++) {
+			disk_header(&d, VIRTIO_BLK_T_IN, 0);
+			whole(&d, &hdr, 1, lens[k], 0, IOERR);
+			disk_header(&d, VIRTIO_BLK_T_IN, 8);
+			whole(&d, &hdr, 1, lens[k], 0, IOERR);
+		}
+		disk_stop(&d);
+	}
 }
 
 /* T25: sector and length beyond the end, also where the sum wraps. */
@@ -308,15 +450,6 @@ static uint8_t range(struct disk *d, uint32_t type, uint64_t sector,
 	};
 
 	return ranges(d, type, &seg, sizeof(seg));
-}
-
-static void fill_image(struct disk *d)
-{
-	unsigned char *p = malloc(DISK_SIZE);
-
-	memset(p, 0x99, DISK_SIZE);
-	disk_pwrite(d, p, DISK_SIZE, 0);
-	free(p);
 }
 
 static void check_zero(struct disk *d, uint64_t sector, uint64_t num)
@@ -659,7 +792,6 @@ int main(void)
 		cmocka_unit_test(t26_no_status),
 		cmocka_unit_test(t25_short_header),
 		cmocka_unit_test(t25_types),
-		cmocka_unit_test(t2_much_room),
 		cmocka_unit_test(t25_range),
 		cmocka_unit_test(flush),
 		cmocka_unit_test(t25_get_id),
@@ -675,6 +807,9 @@ int main(void)
 		cmocka_unit_test(largest_request),
 		cmocka_unit_test(t2_truncated_file),
 		cmocka_unit_test(buffered),
+		cmocka_unit_test(whole_writes),
+		cmocka_unit_test(whole_writes_beside_data),
+		cmocka_unit_test(whole_writes_of_a_failed_read),
 	};
 
 	return cmocka_run_group_tests_name("blk", tests, NULL, NULL);

@@ -487,7 +487,7 @@ static void everything_direct(void **state)
 	}
 }
 
-/* Of a request that fails and is large, nothing is written. */
+/* Of a request that fails, nothing is shown that was there before. */
 static void nothing_stale(void **state)
 {
 	struct disk d;
@@ -503,9 +503,10 @@ static void nothing_stale(void **state)
 	put(&d, 0, 1 << 30, 0, 32, true);
 	wait_for(&d, 1);
 	assert_int_equal(*status(&d, 0), VIRTIO_BLK_S_IOERR);
-	assert_int_equal(d.last_len, 0);
-	assert_int_equal(page(&d, 5)[0], 0x11);
-	/* A small one has zeroes. */
+	assert_int_equal(d.last_len, 32 * GUEST_PAGE + 1);
+	assert_true(all_zero(page(&d, 0), 32 * GUEST_PAGE));
+	assert_int_equal(page(&d, 32)[0], 0x11);
+	memset(page(&d, 0), 0x11, 64 * GUEST_PAGE);
 	put(&d, 0, 1 << 30, 0, 2, true);
 	wait_for(&d, 1);
 	assert_int_equal(*status(&d, 0), VIRTIO_BLK_S_IOERR);
@@ -513,6 +514,61 @@ static void nothing_stale(void **state)
 	assert_true(all_zero(page(&d, 0), 2 * GUEST_PAGE));
 	assert_int_equal(page(&d, 2)[0], 0x11);
 	disk_stop(&d);
+}
+
+/* Request 0 with room of @len bytes in the window, behind its pages. */
+static void put_room(struct disk *d, unsigned int pages, bool in, uint32_t len)
+{
+	put(d, 0, 0, 0, pages, in);
+	memset(guest_ptr(&d->g, d->data), 0x77, len + 1);
+	d->r.desc[1].next = htole16(3);
+	ring_desc(&d->r, 3, guest_addr(d->data), len,
+		  VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 2);
+}
+
+/*
+ * feature-whole-writes: what lies in the window is written as well when pages
+ * that are granted directly cannot be reached.
+ */
+static void whole_writes(void **state)
+{
+	static const struct {
+		unsigned int pages, good;
+		bool in;
+		uint8_t byte;
+	} tries[] = {
+		/* The data cannot be fetched. */
+		{ 2, 1, false, 0 },
+		/* They cannot be brought back: they are there, however. */
+		{ 2, 1, true, 0x55 },
+		/* They cannot be mapped, or are too many for that. */
+		{ 1024, 1023, false, 0 }, { 1024, 1023, true, 0 },
+		{ 65537, GUEST_DIRECT_PAGES, false, 0 },
+		{ 65537, GUEST_DIRECT_PAGES, true, 0 },
+	};
+	unsigned int i, k, n;
+	unsigned char *room;
+	struct disk d;
+
+	(void)state;
+	for (i = 0; i < 2 * ARRAY_SIZE(tries); i++) {
+		n = i & 1 ? 70000 : 1536;
+		n -= n % 512;
+		start(&d, COPY ",queues=64", NULL);
+		memset(guest_ptr(&d.g, d.data), 0x55, 1 << 18);
+		disk_pwrite(&d, guest_ptr(&d.g, d.data), 1 << 18, 0);
+		guest_grant(&d.g, 0, tries[i / 2].good, GUEST_RW);
+		put_room(&d, tries[i / 2].pages, tries[i / 2].in, n);
+		wait_for(&d, 1);
+		assert_int_equal(*status(&d, 0), VIRTIO_BLK_S_IOERR);
+		assert_int_equal(d.last_len, tries[i / 2].in ||
+				 tries[i / 2].pages > 2 ? 0 : n + 1);
+		room = guest_ptr(&d.g, d.data);
+		for (k = 0; k < n; k++)
+			assert_int_equal(room[k], tries[i / 2].byte);
+		assert_int_equal(room[n], 0x77);
+		disk_stop(&d);
+	}
 }
 
 /* An address that is neither in one window nor a direct grant. */
@@ -734,6 +790,7 @@ int main(void)
 		cmocka_unit_test(large),
 		cmocka_unit_test(everything_direct),
 		cmocka_unit_test(nothing_stale),
+		cmocka_unit_test(whole_writes),
 		cmocka_unit_test(t27_not_a_grant),
 		cmocka_unit_test(t27_same_page_twice),
 		cmocka_unit_test(t4_large),

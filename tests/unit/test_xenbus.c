@@ -482,6 +482,7 @@ static void test_connect(void **state)
 	assert_node(w, BACK, "protocol-revisions", "1");
 	assert_node(w, BACK, "max-window-pages", "4096");
 	assert_node(w, BACK, "feature-direct-grants", "1");
+	assert_node(w, BACK, "feature-whole-writes", "0");
 	assert_node(w, PRIV, "error", "(none)");
 	assert_int_equal(xvb_xenbus_run(&w->bus, w->now), -1);
 }
@@ -494,6 +495,37 @@ static void test_direct_off(void **state)
 	set(w, PRIV, "direct-grants", "off");
 	to_connected(w);
 	assert_node(w, BACK, "feature-direct-grants", "0");
+}
+
+/* Whole writes are promised for disks, unless the specification says no. */
+static void test_whole_writes(void **state)
+{
+	static const struct {
+		const char *type, *told, *node;
+	} tries[] = {
+		{ "blk", NULL, "1" }, { "blk", "1", "1" }, { "blk", "", "1" },
+		{ "blk", "0", "0" }, { "blk", "no", "0" },
+		{ "blk", "off", "0" }, { "blk", "false", "0" },
+		{ "blk", "2", "0" }, { "rng", NULL, "0" },
+		{ "rng", "1", "0" }, { "bl", NULL, "0" },
+	};
+	struct world *w;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(tries); i++) {
+		tear_down(state);
+		set_up(state);
+		w = *state;
+		attach(w, "a");
+		set(w, PRIV, "type", tries[i].type);
+		if (tries[i].told)
+			set(w, PRIV, "whole-writes", tries[i].told);
+		settle(w);
+		xvb_xdev_ready(the_dev(w));
+		settle(w);
+		assert_node(w, BACK, "state", "2");
+		assert_node(w, BACK, "feature-whole-writes", tries[i].node);
+	}
 }
 
 static void test_collisions(void **state)
@@ -1223,7 +1255,8 @@ static void test_other_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(numbers), T(connect), T(direct_off), T(collisions), T(reload),
+		T(numbers), T(connect), T(direct_off), T(whole_writes),
+		T(collisions), T(reload),
 		T(kexec), T(fe_node_gone),
 		T(detach), T(detach_unused), T(detach_while_connecting),
 		T(detach_races), T(closing_online), T(offline), T(neighbours),
