@@ -388,6 +388,7 @@ static void xvf_set_status(struct virtio_device *vdev, u8 status)
 	xvf->written |= status;
 	/* Before the backend knows: its first event may be fast. */
 	if (status & VIRTIO_CONFIG_S_DRIVER_OK) {
+		grant_dma_rest(xvf->gdma, false);
 		WRITE_ONCE(xvf->ready, true);
 		/* Pairs with test_and_set_bit() in xvf_break(). */
 		smp_mb();
@@ -410,6 +411,7 @@ static void xvf_reset(struct virtio_device *vdev)
 	WRITE_ONCE(xvf->ready, false);
 	mutex_unlock(&xvf->queues_lock);
 	xvf_synchronize_cbs(vdev);
+	grant_dma_rest(xvf->gdma, true);
 
 	err = write_status(xvf, 0);
 	while (!err && xvf->status) {

@@ -215,7 +215,7 @@ bool grant_dma_direct_unmap(struct grant_dma *gdma, dma_addr_t addr,
 	 * that is gone they read as all ones, but for pages that it still has.
 	 */
 	kept = end_grants(gdma, first, &buf, sync && !buf.readonly &&
-			  READ_ONCE(gdma->dead), &lost);
+			  READ_ONCE(gdma->state) == GRANT_DMA_DEAD, &lost);
 	this_cpu_inc(gdma->stats->direct_unmaps);
 	this_cpu_add(gdma->stats->direct_revoked, buf.nr_pages - kept);
 	if (likely(!lost))

@@ -296,7 +296,7 @@ static void stop_queue(struct xvf_queue *queue)
 	__virtqueue_break(queue->vq);
 	synchronize_irq(queue->irq);
 	/* The driver has complained about an entry: once is enough. */
-	if (!queue->nonsense && !queue->xvf->gdma->dead)
+	if (!queue->nonsense && queue->xvf->gdma->state != GRANT_DMA_DEAD)
 		queue->nonsense = !run_callback(queue->vq);
 }
 
@@ -368,7 +368,7 @@ bool xvf_fail_vqs(struct xvf_device *xvf)
 	ready = xvf->gdma && xvf->ready;
 	if (ready) {
 		on_live_queues(xvf, stop_queue);
-		WRITE_ONCE(xvf->gdma->dead, true);
+		WRITE_ONCE(xvf->gdma->state, GRANT_DMA_DEAD);
 		on_live_queues(xvf, fail_queue);
 	}
 	mutex_unlock(&xvf->queues_lock);

@@ -17,6 +17,15 @@
  * else is in the same page, and a device that keeps a mapping keeps nothing but
  * bounce memory.
  *
+ * With whole writes (docs/protocol.md, section 7) the device writes all of a
+ * buffer or nothing.  Then there is nothing to copy in, but nothing may be copied
+ * out either before the device has written: the slot still has the data of another
+ * request.  That happens: a chain that finds the window full in the middle is
+ * unmapped again, and so is what was in flight when a device or a queue is reset.
+ * Nobody says which of this it is, so the slot shows it by itself: it begins with a
+ * random mark, which is gone when the device has written.  What the device may
+ * have written in part is for enum grant_dma_state.
+ *
  * Where the device's mode says so, buffers of whole pages are granted themselves
  * (direct.c), if they can be; if not, they get a slot.
  *
@@ -28,6 +37,7 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/jiffies.h>
+#include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
 
@@ -173,8 +183,16 @@ static __always_inline dma_addr_t map_slot(struct grant_dma *gdma,
 	 * Also when the device is to write: it may write less than it says,
 	 * and whatever used the slot before must not show then.
 	 */
-	if (dir == DMA_FROM_DEVICE && !gdma->trusted)
-		return fill(to, NULL, size, gdma->base + off);
+	if (dir == DMA_FROM_DEVICE) {
+		if (unlikely(!gdma->trusted))
+			return fill(to, NULL, size, gdma->base + off);
+		/* Who skips the sync may let the device have parts of it. */
+		if (size >= sizeof(gdma->mark) && gdma->mark &&
+		    !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
+			*(u64 *)to = gdma->mark;
+			return gdma->base + off;
+		}
+	}
 	this_cpu_add(stats->bytes_in, size);
 	from = phys_to_virt(phys);
 	/*
@@ -292,16 +310,31 @@ bad:
 	return NULL;
 }
 
+/* Has the device left the slot that begins at @start as it was mapped? */
+static inline bool is_unwritten(const struct grant_dma *gdma,
+				const struct grant_dma_slot *slot,
+				const u64 *start)
+{
+	return gdma->mark && slot->size >= sizeof(gdma->mark) &&
+	       READ_ONCE(*start) == gdma->mark;
+}
+
 static inline void copy_out(struct grant_dma *gdma, unsigned long off,
 			    const struct grant_dma_slot *slot,
 			    unsigned long at, size_t size)
 {
+	enum grant_dma_state state = READ_ONCE(gdma->state);
+	void *from = grant_dma_window_ptr(gdma, off);
 	void *buf = phys_to_virt(slot->orig + at);
 
-	if (unlikely(READ_ONCE(gdma->dead)))
+	if (unlikely(state == GRANT_DMA_DEAD)) {
 		memset(buf, 0xff, size);
-	else
-		memcpy(buf, grant_dma_window_ptr(gdma, off), size);
+	} else {
+		if (unlikely(state == GRANT_DMA_RESTING ||
+			     is_unwritten(gdma, slot, from - at)))
+			return;
+		memcpy(buf, from, size);
+	}
 	this_cpu_add(gdma->stats->bytes_out, size);
 }
 
@@ -370,7 +403,8 @@ static void grant_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	if (unlikely(!is_slot(slot, off, size)))
 		return unmap_any(gdma, addr, size, dir, attrs);
 	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-		if (size != 1 || unlikely(READ_ONCE(gdma->dead)))
+		if (size != 1 ||
+		    unlikely(READ_ONCE(gdma->state) != GRANT_DMA_RUNNING))
 			return unmap_slot_copy(gdma, off, slot, size);
 		/* A status. */
 		*(u8 *)phys_to_virt(slot->orig) =
@@ -548,6 +582,13 @@ void grant_dma_uninstall(struct device *dev)
 	set_dma_ops(dev, NULL);
 }
 
+void grant_dma_rest(struct grant_dma *gdma, bool rest)
+{
+	if (!gdma->mark || gdma->state == GRANT_DMA_DEAD)
+		return;
+	WRITE_ONCE(gdma->state, rest ? GRANT_DMA_RESTING : GRANT_DMA_RUNNING);
+}
+
 void grant_dma_quarantined(struct grant_dma *gdma, unsigned int nr)
 {
 	if (!nr)
@@ -659,6 +700,8 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	gdma->wq = wq;
 	gdma->max_chunks = max_chunks;
 	gdma->trusted = config->trusted;
+	if (config->whole_writes)
+		gdma->mark = get_random_u64() | 1;
 	gdma->idle = config->idle;
 
 	err = -ENOMEM;

@@ -68,6 +68,7 @@ extern const char * const grant_dma_mode_names[GRANT_DMA_MODES];
  * @mode: what may be granted directly
  * @threshold: in mode auto, how large a buffer must be, in bytes
  * @trusted: the backend may see what a buffer held before it is written
+ * @whole_writes: of what it says it has written, it has written every byte
  */
 struct grant_dma_config {
 	unsigned int initial_pages;
@@ -77,6 +78,21 @@ struct grant_dma_config {
 	enum grant_dma_mode mode;
 	unsigned int threshold;
 	bool trusted;
+	bool whole_writes;
+};
+
+/**
+ * enum grant_dma_state - what the slots of buffers hold that the device writes
+ * @GRANT_DMA_RUNNING: what it has written, or nothing of its own
+ * @GRANT_DMA_RESTING: it has been reset, and with whole writes that may be a part
+ *	of the data beside other data: nothing is copied out
+ * @GRANT_DMA_DEAD: it is gone: buffers that it should have written read as all
+ *	ones, as from a bus where nobody answers.  Once and for all
+ */
+enum grant_dma_state {
+	GRANT_DMA_RUNNING,
+	GRANT_DMA_RESTING,
+	GRANT_DMA_DEAD,
 };
 
 /**
@@ -280,9 +296,10 @@ struct grant_dma_direct {
  * @ring_revoked: pages of rings revoked so far
  * @quarantined: pages that the backend did not give back
  * @trusted: the backend may see what a buffer held before it is written
+ * @mark: with whole writes, the first bytes of a slot that the device has not
+ *	written yet; random, not 0.  Without, 0
  * @closing: no growth any more
- * @dead: the device is gone: buffers that it should have written read as all
- *	ones, as from a bus where nobody answers
+ * @state: of the device
  * @chunks: by index
  */
 struct grant_dma {
@@ -332,7 +349,8 @@ struct grant_dma {
 	atomic_long_t quarantined;
 	bool trusted;
 	bool closing;
-	bool dead;
+	enum grant_dma_state state;
+	u64 mark;
 	struct grant_dma_chunk chunks[];
 };
 
@@ -397,6 +415,15 @@ int grant_dma_install(struct device *dev);
  * @dev: the xenbus device
  */
 void grant_dma_uninstall(struct device *dev);
+
+/**
+ * grant_dma_rest() - the device has been reset, or will be started
+ * @gdma: the layer
+ * @rest: it has been reset, and no callback of a driver runs
+ *
+ * Context: any, one at a time, and not while somebody makes the device dead.
+ */
+void grant_dma_rest(struct grant_dma *gdma, bool rest);
 
 /**
  * grant_dma_revoke() - end a grant and free its page, or quarantine both

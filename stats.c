@@ -95,6 +95,7 @@ static int stats_show(struct seq_file *s, void *unused)
 
 	grant_dma_sum_stats(gdma, &sum);
 	seq_printf(s, "mode %s\n", grant_dma_mode_names[gdma->mode]);
+	show(s, "whole_writes", gdma->mark != 0);
 	show(s, "maps", sum.maps + sum.direct_maps);
 	show(s, "mapped", sum.maps - sum.unmaps +
 			  sum.direct_maps - sum.direct_unmaps);

@@ -455,7 +455,7 @@ static void unregister_vdev(struct xvf_device *xvf)
 static int read_config(struct xenbus_device *xdev,
 		       struct grant_dma_config *config)
 {
-	unsigned int theirs, trusted, direct;
+	unsigned int theirs, trusted, direct, whole;
 	int err;
 
 	err = read_number(xdev, xdev->otherend, XVIO_NODE_MAX_WINDOW_PAGES,
@@ -465,6 +465,10 @@ static int read_config(struct xenbus_device *xdev,
 		return err;
 	err = read_number(xdev, xdev->otherend, XVIO_NODE_FEATURE_DIRECT, 0,
 			  0, 1, &direct);
+	if (err)
+		return err;
+	err = read_number(xdev, xdev->otherend, XVIO_NODE_FEATURE_WHOLE, 0,
+			  0, 1, &whole);
 	if (err)
 		return err;
 	err = read_number(xdev, xdev->nodename, XVIO_NODE_TRUSTED, 1, 0, 1,
@@ -489,6 +493,7 @@ static int read_config(struct xenbus_device *xdev,
 	config->idle = min(window_idle_s, 86400U) * HZ;
 	config->direct_pages = direct_max_kb / (XEN_PAGE_SIZE >> 10);
 	config->trusted = trusted;
+	config->whole_writes = trusted && whole;
 	if (!trusted || !direct)
 		config->mode = GRANT_DMA_WINDOW;
 	return 0;
