@@ -8,16 +8,22 @@
 
 #include <linux/blk_types.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
 
 #include "test.h"
 
 #define REQUEST_TIMEOUT	(30 * HZ)
 #define GUARD		64
 #define PIECES_MAX	40
+
+static int bad_sector = -1;
+module_param(bad_sector, int, 0444);
+MODULE_PARM_DESC(bad_sector, "first sector of the disk that cannot be read, for whole");
 
 /* A request and what belongs to it; freed when the device has given it back. */
 struct request {
@@ -37,6 +43,8 @@ void gdt_disk_done(struct virtqueue *vq)
 	unsigned long flags;
 	unsigned int len;
 
+	if (READ_ONCE(t->hold))
+		return;
 	spin_lock_irqsave(&t->vq_lock, flags);
 	do {
 		virtqueue_disable_cb(vq);
@@ -355,5 +363,188 @@ const struct gdt_case gdt_disk_cases[] = {
 	{ "many_pieces", many_pieces },
 	{ "nothing_is_read", nothing_is_read },
 	{ "part_is_written", part_is_written },
+	{ }
+};
+
+/*
+ * With whole writes a slot has something of another request until the device has
+ * written: nothing of that may come out.
+ */
+
+/* So much of a slot is not left to the device. */
+#define MARK		8
+
+/* Map a buffer for the device to write, which does not; look at it, and unmap. */
+static int unwritten(struct gdt *t, u8 *buf, size_t size, unsigned long attrs)
+{
+	bool copied = size < MARK || attrs & DMA_ATTR_SKIP_CPU_SYNC;
+	enum gdt_pattern want = copied ? GDT_OLD : GDT_LOST;
+	const enum dma_data_direction dir = DMA_FROM_DEVICE;
+	size_t at = size / 3;
+	dma_addr_t addr;
+
+	gdt_fill(t, buf - GUARD, GDT_GUARD, 0, GUARD);
+	gdt_fill(t, buf + size, GDT_GUARD, 0, GUARD);
+	gdt_fill(t, buf, GDT_OLD, 0, size);
+	addr = dma_map_single_attrs(t->dev, buf, size, dir, attrs);
+	if (dma_mapping_error(t->dev, addr))
+		return gdt_fail("mapping %zu bytes", size);
+	gdt_fill(t, buf, GDT_LOST, 0, size);
+	dma_sync_single_range_for_cpu(t->dev, addr, at, size - at, dir);
+	if (!gdt_is(t, buf + at, want, at, size - at))
+		return gdt_fail("a sync of %zu bytes from %zu on shows what the device has not written",
+				size - at, at);
+	dma_unmap_single(t->dev, addr, size, dir);
+	if (!gdt_is(t, buf, want, 0, size))
+		return gdt_fail("%zu bytes at %lu in a page: what the device has not written",
+				size, offset_in_page(buf));
+	if (!gdt_is(t, buf - GUARD, GDT_GUARD, 0, GUARD) ||
+	    !gdt_is(t, buf + size, GDT_GUARD, 0, GUARD))
+		return gdt_fail("%zu bytes: what is beside them changed", size);
+	return 0;
+}
+
+static int unwritten_stays(struct gdt *t)
+{
+	static const size_t sizes[] = {
+		1, 2, 7, 8, 9, 15, 16, 17, 511, 512, 513, 2048, 2049, 4095,
+		4096, 4097, SZ_16K, SZ_16K + 1, SZ_32K,
+	};
+	unsigned int i, class;
+	int err = 0;
+	u8 *buf;
+
+	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
+		for (class = 0; class < GDT_OFFSETS && !err; class++) {
+			if (sizes[i] > t->max)
+				continue;
+			buf = t->arena + PAGE_SIZE + gdt_offsets[class];
+			err = unwritten(t, buf, sizes[i], 0);
+			err = err ?: unwritten(t, buf, sizes[i],
+					       DMA_ATTR_SKIP_CPU_SYNC);
+		}
+	}
+	return err;
+}
+
+/* A read whose last piece cannot be mapped: the others are unmapped again. */
+static int given_up_stays(struct gdt *t)
+{
+	const unsigned int pieces = 8;
+	void *piece[PIECES_MAX];
+	size_t len[PIECES_MAX];
+	unsigned int i, n;
+	int status;
+
+	for (n = 1; n < pieces; n++) {
+		for (i = 0; i < n; i++) {
+			len[i] = i & 1 ? PAGE_SIZE : 1000;
+			piece[i] = t->arena + i * 2 * PAGE_SIZE;
+			gdt_fill(t, piece[i], GDT_OLD, i, len[i]);
+		}
+		len[n] = GDT_MAX_SIZE;
+		piece[n] = t->arena;
+		status = gdt_disk_rw(t, false, 0, piece, len, n + 1);
+		if (status >= 0)
+			return gdt_fail("%u pieces: status %d", n, status);
+		for (i = 0; i < n; i++)
+			if (!gdt_is(t, piece[i], GDT_OLD, i, len[i]))
+				return gdt_fail("piece %u of %u shows another request",
+						i, n);
+	}
+	return 0;
+}
+
+/* The disk fails: there are zeroes then, and nothing else. */
+static int failed_read_is_zeroes(struct gdt *t)
+{
+	static const size_t lens[] = { SECTOR_SIZE, SZ_4K, SZ_64K, SZ_256K };
+	const size_t part = min_t(size_t, t->max, SZ_16K);
+	void *piece[PIECES_MAX];
+	size_t len[PIECES_MAX], at;
+	unsigned int i, n;
+	int status;
+
+	if (bad_sector < 0)
+		return GDT_SKIP;
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		if (lens[i] > PIECES_MAX * part)
+			continue;
+		gdt_fill(t, t->arena, GDT_OLD, 0, lens[i] + GUARD);
+		for (n = 0, at = 0; at < lens[i]; n++) {
+			piece[n] = t->arena + at;
+			len[n] = min(part, lens[i] - at);
+			at += len[n];
+		}
+		status = gdt_disk_rw(t, false, bad_sector, piece, len, n);
+		if (status != VIRTIO_BLK_S_IOERR)
+			return gdt_fail("reading %zu bytes of a bad sector: status %d",
+					lens[i], status);
+		if (memchr_inv(t->arena, 0, lens[i]))
+			return gdt_fail("%zu bytes that could not be read are not zero",
+					lens[i]);
+		if (!gdt_is(t, t->arena + lens[i], GDT_OLD, lens[i], GUARD))
+			return gdt_fail("what is beside %zu bytes changed",
+					lens[i]);
+	}
+	return 0;
+}
+
+/* Until the device has used something, which the driver does not take. */
+static bool wait_used(struct gdt *t, unsigned int since)
+{
+	unsigned long end = jiffies + REQUEST_TIMEOUT;
+
+	while (!virtqueue_poll(t->vq, since)) {
+		if (time_after(jiffies, end))
+			return false;
+		msleep(20);
+	}
+	return true;
+}
+
+/*
+ * A reset with a read in flight: what the device may have written of it is not
+ * shown.  The device is of no use afterwards.
+ */
+static int reset_shows_nothing(struct gdt *t)
+{
+	const size_t len = 4 * SECTOR_SIZE;
+	void *piece = t->arena + PAGE_SIZE;
+	struct request *req, *left;
+	unsigned int since;
+	int err = 0;
+
+	gdt_fill(t, piece, GDT_NEW, 0, len);
+	if (gdt_disk_rw(t, true, 0, &piece, &len, 1))
+		return gdt_fail("writing");
+	req = make_request(t, VIRTIO_BLK_T_IN, 0, &piece, &len, 1);
+	if (!req)
+		return gdt_fail("no memory");
+	gdt_fill(t, piece, GDT_OLD, 0, len);
+	WRITE_ONCE(t->hold, true);
+	since = virtqueue_enable_cb_prepare(t->vq);
+	err = submit(t, req, false);
+	if (err) {
+		kfree(req);
+		return gdt_fail("adding a request: %d", err);
+	}
+	if (!wait_used(t, since))
+		err = gdt_fail("the read is not used");
+	virtio_reset_device(t->vdev);
+	left = virtqueue_detach_unused_buf(t->vq);
+	if (left != req)
+		return gdt_fail("the request is not there after a reset");
+	if (!err && (!gdt_is(t, piece, GDT_OLD, 0, len) || req->status != 0xee))
+		err = gdt_fail("a reset shows what was in flight");
+	kfree(req);
+	return err;
+}
+
+const struct gdt_case gdt_whole_cases[] = {
+	{ "unwritten_stays", unwritten_stays },
+	{ "given_up_stays", given_up_stays },
+	{ "failed_read_is_zeroes", failed_read_is_zeroes },
+	{ "reset_shows_nothing", reset_shows_nothing },
 	{ }
 };

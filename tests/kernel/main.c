@@ -9,6 +9,8 @@
  * KTAP in the kernel log; loading succeeds also when tests fail.
  *
  *	tests=dma,stress,disk	groups to run, in order (this is the default)
+ *	tests=whole		of a device that promises whole writes; the last
+ *				group, as the device is reset in the end
  *	tests=plant		leaves canaries for a scan from dom0, until rmmod
  *	tests=bench		prints what mapping costs, see bench.c
  */
@@ -35,6 +37,7 @@ static const struct gdt_group groups[] = {
 	{ "dma", gdt_dma_cases },
 	{ "stress", gdt_stress_cases },
 	{ "disk", gdt_disk_cases },
+	{ "whole", gdt_whole_cases },
 	{ "plant", gdt_plant_cases },
 	{ "bench", gdt_bench_cases },
 };

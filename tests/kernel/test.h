@@ -42,6 +42,7 @@ enum gdt_pattern { GDT_OLD, GDT_NEW, GDT_LOST, GDT_GUARD, GDT_PATTERNS };
  * @vq: its only queue
  * @vq_lock: for @vq
  * @sectors: its size in sectors
+ * @hold: nobody takes what the device has used
  * @max: largest buffer that is tried, in bytes
  * @arena: GDT_ARENA_SIZE bytes, whole pages, for buffers
  * @pattern: GDT_ARENA_SIZE + GDT_SEEDS bytes of each pattern
@@ -54,6 +55,7 @@ struct gdt {
 	struct device *dev;
 	struct virtqueue *vq;
 	spinlock_t vq_lock; /* vq */
+	bool hold;
 	u64 sectors;
 	size_t max;
 	u8 *arena;
@@ -86,6 +88,7 @@ struct gdt_group {
 extern const struct gdt_case gdt_dma_cases[];
 extern const struct gdt_case gdt_stress_cases[];
 extern const struct gdt_case gdt_disk_cases[];
+extern const struct gdt_case gdt_whole_cases[];
 extern const struct gdt_case gdt_plant_cases[];
 extern const struct gdt_case gdt_bench_cases[];
 

@@ -119,7 +119,7 @@ image disk 16M
 lab_domu_create d1 vcpus=2 extra="lab.modargs=window_initial_kb=256,\
 window_max_kb=4096,window_idle_s=2,dma_mode=auto,direct_threshold=$THRESHOLD"
 trace_on || lab_fail "there are no tracepoints"
-attach_disk d1 "path=$IMAGE,queues=2"
+attach_disk d1 "path=$IMAGE,queues=2,whole-writes=0"
 fio_verify d1 "$DISK" --bs=12k --size=1536k --ioengine=libaio --iodepth=128 \
 	: --bs=128k --size=1m --ioengine=libaio --iodepth=8 \
 	: --bs=512 --size=32k --ioengine=libaio --iodepth=4 --numjobs=2 \

@@ -13,7 +13,7 @@
 lab_start_daemon
 gdt_domu d1 vcpus=4
 image disk 64M
-gdt_attach d1 "path=$IMAGE"
+gdt_attach d1 "path=$IMAGE,whole-writes=0"
 if [ "$LAB_GUEST_SUITE" = debug ]; then
 	# DMA_API_DEBUG speaks up itself about what is to be refused.
 	gdt_run d1 stride=29

@@ -14,7 +14,7 @@ one() {
 	local name=$1 stride=$2
 
 	shift 2
-	gdt_attach d1 "path=$IMAGE,$1"
+	gdt_attach d1 "path=$IMAGE,whole-writes=0,$1"
 	gdt_run d1 "stride=$stride"
 	gdt_parts "$name"
 	[ "$(gdt_buffers bounced)" -gt $((50000 / stride)) ] ||
