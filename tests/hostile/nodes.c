@@ -188,6 +188,9 @@ int nodes_offer(struct hostile *h)
 	if (!err)
 		err = offer_node(h, XVIO_NODE_FEATURE_DIRECT,
 				 h->sin->direct ? "1" : "0");
+	/* A promise, which this backend does not make. */
+	if (!err)
+		err = offer_node(h, XVIO_NODE_FEATURE_WHOLE, NULL);
 	if (err)
 		return err;
 	if (h->sin->early && h->sin->states) {

@@ -83,6 +83,28 @@ static bool status_unknown(struct hostile *h, const struct chain *c)
 	return false;
 }
 
+/*
+ * All is promised to be written, and what is read from the end of the disk is not:
+ * the rest of a disk stays a good one.
+ */
+static bool unwritten(struct hostile *h, const struct chain *c)
+{
+	uint64_t end = (HOSTILE_DISK_SIZE - (256U << 10)) / 512;
+	struct virtio_blk_outhdr hdr;
+	uint32_t len = 0;
+	unsigned int i;
+
+	memcpy(&hdr, c->seg[0].va, sizeof(hdr));
+	if (le32toh(hdr.type) != VIRTIO_BLK_T_IN || le64toh(hdr.sector) < end)
+		return true;
+	for (i = 1; i < c->nr; i++)
+		len += c->seg[i].len;
+	*c->seg[c->nr - 1].va = VIRTIO_BLK_S_OK;
+	queue_use(h, c->head, len);
+	milestone("unwritten");
+	return false;
+}
+
 static bool index_jumps(struct hostile *h, const struct chain *c)
 {
 	(void)c;
@@ -238,6 +260,8 @@ const struct sin sins_used[] = {
 	  .serve = never },
 	{ .name = "used-length", .what = "used lengths larger than the buffers",
 	  .serve = length_huge },
+	{ .name = "used-unwritten", .what = "whole writes that were not made",
+	  .node = XVIO_NODE_FEATURE_WHOLE, .value = "1", .serve = unwritten },
 	{ .name = "used-status", .what = "a status byte that does not exist",
 	  .serve = status_unknown },
 	{ .name = "used-index-jump", .what = "the used index jumps",

@@ -146,6 +146,8 @@ const struct sin sins_xenstore[] = {
 	  .value = "0x100" },
 	{ .name = "node-long-window", .what = "max-window-pages of 1280 digits",
 	  .early = true, .node = XVIO_NODE_MAX_WINDOW_PAGES, .value = HUGE },
+	{ .name = "node-garbage-whole", .what = "feature-whole-writes is 2",
+	  .early = true, .node = XVIO_NODE_FEATURE_WHOLE, .value = "2" },
 	{ .name = "nodes-change", .what = "nodes change while connected",
 	  .act = nodes_change },
 	{ .name = "nodes-backend-gone", .what = "the backend's nodes vanish",

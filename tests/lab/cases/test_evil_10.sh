@@ -21,6 +21,7 @@ evil node-negative-window refused "$number"
 evil node-huge-window refused "$number"
 evil node-garbage-window refused "$number"
 evil node-long-window refused "$number"
+evil node-garbage-whole refused "a number from 0 to 1 is expected"
 evil nodes-change healthy
 evil nodes-backend-gone broken 'device is broken'
 evil nodes-frontend-gone broken 'device is broken'
