@@ -300,7 +300,10 @@ bool xvb_vq_packed_kick_enable(struct xvb_vq *vq);
 bool xvb_vq_split_pending(struct xvb_vq *vq);
 bool xvb_vq_packed_pending(struct xvb_vq *vq);
 
-/* Add what was counted since the last time to what others see. */
+/**
+ * xvb_vq_publish_tally() - add what was counted to what others see
+ * @vq: queue
+ */
 void xvb_vq_publish_tally(struct xvb_vq *vq);
 
 /**
