@@ -8,14 +8,16 @@
  *	seq	what the kernel's own grant-dma-ops do for each mapping: consecutive
  *		references from the one list of the guest, grants, their end
  *
- * Each thread has one CPU, maps 32 buffers, unmaps them, and again.  "holes" says
+ * Each thread has one CPU, maps a batch of 32 buffers, unmaps them, and again; with
+ * bench_sweep there are batches of 1 to 256 buffers of 64 bytes to 1 MiB, no more
+ * than 4 MiB together and not larger than the device takes.  "holes" says
  * that 600 mappings of 512 bytes and 600 of a page were made before, and every
  * second one ended (seq: 8192 references taken, every second one given back).
  * One line for each measurement; map_ns and unmap_ns are the parts of some of the
  * pairs, "timed":
  *
  *	# bench seq size=4096 holes=0 cpus=1 pairs=123456 ns=100000000
- *		timed=1920 map_ns=600000 unmap_ns=390000
+ *		timed=1920 map_ns=600000 unmap_ns=390000 batch=32
  */
 
 #include <linux/atomic.h>
@@ -33,6 +35,8 @@
 #include "test.h"
 
 #define BATCH		32
+#define BATCH_MAX	256
+#define MEMORY_MAX	SZ_4M	/* of a batch's buffers, in one piece */
 #define CPUS_MAX	4
 #define SEQ_HOLES	8192	/* references, every second one free */
 #define DMA_HOLES	600	/* mappings of each size, every second one free */
@@ -55,6 +59,10 @@ static unsigned int bench_cpus;
 module_param(bench_cpus, uint, 0444);
 MODULE_PARM_DESC(bench_cpus, "only with this number of CPUs (0: all)");
 
+static bool bench_sweep;
+module_param(bench_sweep, bool, 0444);
+MODULE_PARM_DESC(bench_sweep, "many sizes and batches, without holes");
+
 struct bench;
 
 struct thread {
@@ -62,8 +70,8 @@ struct thread {
 	struct task_struct *task;
 	struct completion done;
 	u8 *memory;
-	dma_addr_t addr[BATCH];
-	grant_ref_t ref[BATCH];
+	dma_addr_t addr[BATCH_MAX];
+	grant_ref_t ref[BATCH_MAX];
 	unsigned long pairs;
 	unsigned long timed;
 	s64 map_ns;
@@ -74,6 +82,7 @@ struct thread {
 struct bench {
 	struct gdt *t;
 	size_t size;
+	unsigned int nr;	/* buffers of a batch */
 	unsigned long attrs;
 	domid_t domid;
 	s64 clock;	/* what reading it costs */
@@ -90,7 +99,7 @@ struct bench {
  */
 static ktime_t stamp(const struct thread *th)
 {
-	return th->pairs / BATCH % TIMED ? 0 : ktime_get();
+	return th->pairs / th->b->nr % TIMED ? 0 : ktime_get();
 }
 
 static void account(struct thread *th, ktime_t start, ktime_t mapped)
@@ -99,7 +108,7 @@ static void account(struct thread *th, ktime_t start, ktime_t mapped)
 
 	if (!end)
 		return;
-	th->timed += BATCH;
+	th->timed += th->b->nr;
 	th->map_ns += ktime_to_ns(ktime_sub(mapped, start)) - th->b->clock;
 	th->unmap_ns += ktime_to_ns(ktime_sub(end, mapped)) - th->b->clock;
 }
@@ -124,7 +133,7 @@ static int dma_batch(struct thread *th)
 	unsigned int i, n;
 	int err = 0;
 
-	for (n = 0; n < BATCH; n++) {
+	for (n = 0; n < b->nr; n++) {
 		th->addr[n] = dma_map_single_attrs(b->t->dev,
 						   th->memory + n * b->size,
 						   b->size, DMA_TO_DEVICE,
@@ -173,7 +182,7 @@ static int seq_batch(struct thread *th)
 	unsigned int i, n;
 	int err = 0;
 
-	for (n = 0; n < BATCH && !err; n++)
+	for (n = 0; n < b->nr && !err; n++)
 		err = seq_map(b, th->memory + n * PAGE_ALIGN(b->size),
 			      &th->ref[n]);
 	if (err)
@@ -214,7 +223,7 @@ static int thread_main(void *data)
 		cond_resched();
 	while (!READ_ONCE(b->stop) && !th->err) {
 		th->err = b->batch(th);
-		th->pairs += BATCH;
+		th->pairs += b->nr;
 		cond_resched();
 	}
 	complete(&th->done);
@@ -227,7 +236,7 @@ static int thread_start(struct bench *b, unsigned int cpu)
 
 	th->b = b;
 	init_completion(&th->done);
-	th->memory = alloc_pages_exact(BATCH * PAGE_ALIGN(b->size),
+	th->memory = alloc_pages_exact(b->nr * PAGE_ALIGN(b->size),
 				       GFP_KERNEL | __GFP_ZERO);
 	if (!th->memory)
 		return gdt_fail("no memory");
@@ -274,7 +283,7 @@ static int measure(struct bench *b, const char *name, bool holes,
 			wait_for_completion(&th->done);
 		if (th->memory)
 			free_pages_exact(th->memory,
-					 BATCH * PAGE_ALIGN(b->size));
+					 b->nr * PAGE_ALIGN(b->size));
 		pairs += th->pairs;
 		timed += th->timed;
 		map_ns += th->map_ns;
@@ -284,8 +293,9 @@ static int measure(struct bench *b, const char *name, bool holes,
 	if (err)
 		return gdt_fail("%s, %zu bytes, %u CPUs: %d", name, b->size,
 				cpus, err);
-	gdt_say("bench %s size=%zu holes=%d cpus=%u pairs=%lu ns=%lld timed=%lu map_ns=%lld unmap_ns=%lld",
-		name, b->size, holes, cpus, pairs, ns, timed, map_ns, unmap_ns);
+	gdt_say("bench %s size=%zu holes=%d cpus=%u pairs=%lu ns=%lld timed=%lu map_ns=%lld unmap_ns=%lld batch=%u",
+		name, b->size, holes, cpus, pairs, ns, timed, map_ns, unmap_ns,
+		b->nr);
 	return 0;
 }
 
@@ -293,6 +303,26 @@ static bool wanted_cpus(unsigned int cpus)
 {
 	return cpus <= num_online_cpus() &&
 	       (!bench_cpus || cpus == bench_cpus);
+}
+
+/* Consecutive references do not care what the device takes. */
+static int sweep(struct bench *b, const char *name)
+{
+	static const size_t sizes[] = { 64, 512, SZ_4K, SZ_16K, SZ_32K, SZ_64K,
+					SZ_256K, SZ_1M };
+	size_t max = b->batch == seq_batch ? SZ_1M : b->t->max;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
+		b->size = sizes[i];
+		if (b->size > max)
+			break;
+		for (b->nr = 1; b->nr <= BATCH_MAX && !err; b->nr *= 4)
+			if (b->nr * PAGE_ALIGN(b->size) <= MEMORY_MAX)
+				err = measure(b, name, false, 1);
+	}
+	return err;
 }
 
 static int measure_all(struct gdt *t, const char *name, bool holes,
@@ -304,16 +334,19 @@ static int measure_all(struct gdt *t, const char *name, bool holes,
 	struct bench *b;
 	int err = 0;
 
-	if (*bench_what && strcmp(bench_what, name))
+	if ((*bench_what && strcmp(bench_what, name)) || (bench_sweep && holes))
 		return GDT_SKIP;
 	b = kzalloc(sizeof(*b), GFP_KERNEL);
 	if (!b)
 		return gdt_fail("no memory");
 	b->t = t;
+	b->nr = BATCH;
 	b->batch = batch;
 	b->attrs = attrs;
 	b->domid = xdev->otherend_id;
-	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
+	if (bench_sweep)
+		err = sweep(b, name);
+	for (i = 0; i < ARRAY_SIZE(sizes) && !err && !bench_sweep; i++) {
 		b->size = min(sizes[i], t->max);
 		if (bench_size && b->size != bench_size)
 			continue;
