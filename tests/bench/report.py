@@ -14,18 +14,16 @@ Exit status: 0, 1 when something is missing, 2 when there is nothing to report.
 
 import argparse
 import json
-import os
 import re
 import sys
 
-SIZES = {"4k": 4096, "64k": 65536, "1m": 1048576}
-OURS = ("window", "auto", "direct-copy", "direct-map")
-REFERENCE = "blkfront"
-FLOOR = "floor"
-# One guest has these three; the last without grants.
-PVH = ("pvh-window", "pvh-auto")
-BASELINE = "pvh-baseline"
-PVH_FLOOR = "pvh-floor"
+from growth import draw_growth, growth_tables, make_growth, make_grown
+from micro import (BACKEND, GUEST, crossover_table, draw_micro, make_crossover,
+                   make_guest, micro_tables)
+from values import (BASELINE, FLOOR, KEYS, NOISE, OURS, PVH, PVH_FLOOR,
+                    REFERENCE, cost, find, load_name, loads_of, name_of,
+                    picture, table, unique, write)
+
 # What grants may add to the same without them, in percent, in mode auto.
 OVERHEADS = (("4k", 32, 10), ("1m", 32, 15))
 # What the project wants: what we add to the floor, by what blkfront adds.
@@ -48,13 +46,8 @@ PROBED = {
     "unmap_calls": ("dom0.hits.gnttab_unmap_refs",),
     "copy_calls": ("dom0.hits.gnttab_batch_copy",),
 }
-# What a whole report has of the operations by themselves.
-BACKEND = ("grant-map", "grant-unmap", "grant-copy-from", "grant-copy-to",
-           "window-read", "window-write", "event-send", "event-deliver",
-           "event-round-trip")
-GUEST = ("dma", "place", "seq")
-# Changes below this are noise: fio counts milliseconds.
-NOISE = 1.0
+# What growth has in a whole report of the full set.
+GROWN = ("queues", "vcpus", "devices", "devices-idle", "guests")
 
 
 def pairs(text):
@@ -73,40 +66,27 @@ def per_io(values, ios, names):
             for name, keys in names.items()}
 
 
-def request_count(values):
-    """I/Os that fio did: it says KiB."""
-    return values["kib"] * 1024 // SIZES[values["size"]]
-
-
-def name_of(point):
-    """What identifies a measurement, for people and for --compare."""
-    return "{size} {rw} depth {depth} {transport}".format(**point)
-
-
 def make_point(values):
-    """The result of one timed run."""
-    ios = request_count(values)
-    point = {key: values[key] for key in ("transport", "size", "rw", "depth")}
-    point.update(ios=ios, instructions=round(values["ms"] * 1000000 / ios),
-                 resolution=round(1000000 / ios))
-    point.update(per_io(values, ios, COUNTS))
+    """The result of one timed run; the error is half of what its quarters
+    differ by."""
+    point = {key: values[key] for key in KEYS + ("ios", "timed")}
+    point.update(instructions=round(values["ns"] / values["timed"]),
+                 error=round((values["high"] - values["low"]) / 2))
+    point.update(per_io(values, values["ios"], COUNTS))
     return point
 
 
-def make_guest(values):
-    """What a mapping costs in the guest, by grant_dma_test.ko."""
-    result = {key: values[key] for key in ("mode", "what", "size", "holes")}
-    result["pair"] = round(values["ns"] / values["pairs"])
-    for key in ("map", "unmap"):
-        if values.get("timed"):
-            result[key] = round(values[key + "_ns"] / values["timed"])
-    return result
+def make_fio(values):
+    """Instructions for 4 KiB at depth 32 as fio says, which counts ms."""
+    return {"transport": values["transport"], "rw": values["rw"],
+            "instructions": round(values["ms"] * 4e6 / values["kib"])}
 
 
 def read_log(path):
     """The report, as far as the log goes."""
-    report = {"format": 1, "unit": "instructions", "complete": False,
-              "macro": [], "micro_backend": None, "micro_guest": []}
+    report = {"format": 2, "unit": "instructions", "complete": False,
+              "macro": [], "grown": [], "fio": [], "micro_backend": None,
+              "micro_guest": []}
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             if not line.endswith("\n"):
@@ -118,10 +98,14 @@ def read_log(path):
             values = pairs(text)
             if kind == "set":
                 report["set"] = values
-            elif kind == "point" and request_count(values):
+            elif kind == "point":
                 report["macro"].append(make_point(values))
-            elif kind == "probed" and request_count(values):
-                add_probed(report["macro"], values)
+            elif kind == "probed":
+                add_probed(report, values)
+            elif kind == "growth":
+                report["grown"].append(make_grown(values))
+            elif kind == "fio":
+                report["fio"].append(make_fio(values))
             elif kind == "micro":
                 report["micro_backend"] = json.loads(text)
             elif kind == "guest":
@@ -146,24 +130,17 @@ def what_is_missing(report):
     missing += ["backend: " + name for name in BACKEND if name not in found]
     found = {r["what"] for r in report["micro_guest"]}
     missing += ["guest: " + name for name in GUEST if name not in found]
+    if settings.get("name") == "full":
+        found = {entry["axis"] for entry in report["grown"]}
+        missing += ["growth: " + name for name in GROWN if name not in found]
     return missing
 
 
-def add_probed(macro, values):
+def add_probed(report, values):
     """Adds what the run with probes counted to the timed run's result."""
-    for point in macro:
-        if all(point[key] == values[key]
-               for key in ("transport", "size", "rw", "depth")):
-            point.update(per_io(values, request_count(values), PROBED))
-
-
-def cost(report, size, rw, depth, transport):
-    """Instructions of one measurement, or None."""
-    for point in report["macro"]:
-        if (point["size"], point["rw"], point["depth"],
-                point["transport"]) == (size, rw, depth, transport):
-            return point["instructions"]
-    return None
+    point = find(report, *(values[key] for key in KEYS))
+    if point:
+        point.update(per_io(values, values["ios"], PROBED))
 
 
 def make_targets(report):
@@ -171,7 +148,7 @@ def make_targets(report):
     targets = []
     for size, depth, want in TARGETS:
         for rw in ("randread", "randwrite"):
-            ours, theirs, floor = (cost(report, size, rw, depth, who)
+            ours, theirs, floor = (cost(report, size, rw, depth, 1, who)
                                    for who in ("window", REFERENCE, FLOOR))
             if None in (ours, theirs, floor) or theirs <= floor:
                 continue
@@ -185,22 +162,13 @@ def make_targets(report):
     return targets
 
 
-def find(report, size, rw, depth, transport):
-    """One measurement, or None."""
-    for point in report["macro"]:
-        if (point["size"], point["rw"], point["depth"],
-                point["transport"]) == (size, rw, depth, transport):
-            return point
-    return None
-
-
 def verdict(entry, base, want):
     """Of one overhead; the counts must show that base is what it says."""
     if base["guest_copied_bytes"] or entry["percent"] < -entry["error"] or (
             entry["transport"] == PVH[0] and not entry["copied"]):
         return "INVALID"
     if abs(entry["percent"] - want) <= entry["error"]:
-        return "too few requests to tell"
+        return "too close to tell"
     return "met" if entry["percent"] <= want else "MISSED"
 
 
@@ -208,8 +176,7 @@ def make_overheads(report):
     """What each of our transports costs more than the one without grants."""
     wanted = {(size, depth): want for size, depth, want in OVERHEADS}
     overheads = []
-    for load in unique((point["size"], point["rw"], point["depth"])
-                       for point in report["macro"]):
+    for load in loads_of(report, queues=1):
         base = find(report, *load, BASELINE)
         floor = cost(report, *load, PVH_FLOOR)
         for who in PVH:
@@ -221,8 +188,7 @@ def make_overheads(report):
                      "transport": who, "baseline": base["instructions"],
                      "floor": floor, "added": added,
                      "percent": round(added * 100 / base["instructions"], 1),
-                     # One of fio's milliseconds in each of the two.
-                     "error": round(200 * base["resolution"] /
+                     "error": round(100 * (base["error"] + ours["error"]) /
                                     base["instructions"], 1),
                      "copied": ours["guest_copied_bytes"]}
             want = wanted.get((load[0], load[2]), 100)
@@ -230,23 +196,6 @@ def make_overheads(report):
             entry["want"] = want if who == "pvh-auto" and want < 100 else None
             overheads.append(entry)
     return overheads
-
-
-def table(header, rows):
-    """Rows of text as a table of Markdown, which is legible as it is."""
-    rows = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in [header] + rows)
-              for i in range(len(header))]
-    lines = [header, ["-" * width for width in widths]] + rows
-    return "\n".join("| " + " | ".join(
-        cell.rjust(width) if i else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(line, widths))) + " |"
-                     for line in lines) + "\n"
-
-
-def unique(values):
-    """Without repetitions, in the order of the first ones."""
-    return list(dict.fromkeys(values))
 
 
 def cheapest(report, load):
@@ -263,26 +212,58 @@ def cheapest(report, load):
 
 
 def macro_tables(report):
-    """Instructions, and what was counted, for each I/O."""
-    who = unique(point["transport"] for point in report["macro"])
-    loads = unique((point["size"], point["rw"], point["depth"])
-                   for point in report["macro"])
-    rows = []
-    for load in loads:
-        costs = [cost(report, *load, each) for each in who]
-        rows.append(["%s %s, depth %s" % load] +
-                    ["-" if value is None else value for value in costs] +
-                    [cheapest(report, load)])
-    text = "## Instructions per I/O\n\n" + table(
-        ["workload"] + who + ["cheapest of ours"], rows)
+    """Instructions for each I/O, of one and of several queues."""
+    text = ""
+    for queues in unique(point["queues"] for point in report["macro"]):
+        who = unique(point["transport"] for point in report["macro"]
+                     if point["queues"] == queues)
+        rows = []
+        for load in loads_of(report, queues):
+            costs = [cost(report, *load, each) for each in who]
+            rows.append([load_name(load)] +
+                        ["-" if value is None else value for value in costs] +
+                        [cheapest(report, load)])
+        text += "## Instructions per I/O%s\n\n%s\n" % (
+            "" if queues == 1 else
+            ", %d queues, threads and vCPUs" % queues,
+            table(["workload"] + who + ["cheapest of ours"], rows))
+    return text
+
+
+def count_table(report):
+    """What was counted for each I/O."""
     names = [name for name in list(COUNTS) + list(PROBED)
              if any(point.get(name) for point in report["macro"])]
-    rows = [[name_of(point)] + [point.get(name, "-") for name in names]
+    rows = [[name_of(point), "%.1f" % (100 * point["error"] /
+                                       point["instructions"])] +
+            [point.get(name, "-") for name in names]
             for point in report["macro"] if point["transport"] != FLOOR]
-    if rows and names:
-        text += "\n## Counts per I/O\n\n" + table(["measurement"] + names,
-                                                  rows)
-    return text
+    if not rows:
+        return ""
+    return "## Counts per I/O\n\n" + table(
+        ["measurement", "+- % of its instructions"] + names, rows)
+
+
+def fio_table(report):
+    """The same as fio says, and what is added to the floor by both."""
+    rows = []
+    for entry in report["fio"]:
+        floor = next((other["instructions"] for other in report["fio"]
+                      if (other["rw"], other["transport"]) ==
+                      (entry["rw"], FLOOR)), None)
+        load = ("4k", entry["rw"], 32, 1)
+        ours = [cost(report, *load, who)
+                for who in (entry["transport"], FLOOR)]
+        if None in ours or floor is None:
+            continue
+        rows.append(["%(rw)s %(transport)s" % entry, entry["instructions"],
+                     ours[0], "%+d" % (entry["instructions"] - floor),
+                     "%+d" % (ours[0] - ours[1])])
+    if not rows:
+        return ""
+    return ("## The same by fio: 4 KiB, depth 32\n\n" +
+            table(["", "fio", "load.c", "to the floor, fio",
+                   "to the floor, load.c"], rows))
 
 
 def target_table(report):
@@ -320,27 +301,6 @@ def overhead_table(report):
                    "of it without floor", "target", ""], rows))
 
 
-def micro_tables(report):
-    """What the operations cost by themselves."""
-    text = ""
-    backend = report["micro_backend"]
-    if backend:
-        rows = [[r["name"], r["batch"], r["size"],
-                 r["median"] // max(r["batch"], 1), r["median"], r["p95"]]
-                for r in backend["results"]]
-        text += ("## Backend, by xen-virtio-bench: %s\n\n" % backend["unit"] +
-                 table(["operation", "batch", "bytes", "each", "median",
-                        "p95"], rows))
-    if report["micro_guest"]:
-        rows = [[r["mode"] + " " + r["what"], r["size"], r["holes"],
-                 r.get("map", "-"), r.get("unmap", "-"), r["pair"]]
-                for r in report["micro_guest"]]
-        text += ("\n## Guest, by grant_dma_test.ko: instructions of a mapping"
-                 "\n\n" + table(["what", "bytes", "holes", "map", "unmap",
-                                 "both"], rows))
-    return text
-
-
 def markdown(report):
     """All of it, for people."""
     settings = ", ".join("%s %s" % pair for pair in report["set"].items())
@@ -352,49 +312,23 @@ def markdown(report):
         text += "**Not complete.** Missing: %s\n\n" % (
             ", ".join(report["missing"]) or "the end of the run")
     return text + "\n".join(part for part in (
-        target_table(report), overhead_table(report), macro_tables(report),
-        micro_tables(report)) if part)
+        target_table(report), overhead_table(report), growth_tables(report),
+        crossover_table(report), macro_tables(report), fio_table(report),
+        micro_tables(report), count_table(report)) if part)
 
 
 # --- pictures ----------------------------------------------------------------
 
-HEAD = """set title "{title}"
-set ylabel "instructions"
-set grid ytics
-set key outside right
-{more}
-"""
-BOTH = """set terminal svg size 1000,500
-set output "{name}.svg"
-plot {plot}
-set terminal pngcairo size 1000,500
-set output "{name}.png"
-plot {plot}
-"""
-
-
-def write(directory, name, text):
-    """A file of the report."""
-    with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def picture(directory, name, title, more, plot):
-    """A script for gnuplot, which draws a picture twice."""
-    write(directory, name + ".gp", HEAD.format(title=title, more=more) +
-          BOTH.format(name=name, plot=plot))
-
-
 def draw_macro(report, directory):
     """A cluster of bars for each workload."""
     who = unique(point["transport"] for point in report["macro"])
-    loads = unique((point["size"], point["rw"], point["depth"])
-                   for point in report["macro"] if point["size"] != "1m")
+    loads = [load for load in loads_of(report, queues=1)
+             if load[0] != "1m" and load[1].startswith("rand")]
     if not loads:
         return
     lines = ["workload " + " ".join(who)]
     for load in loads:
-        lines.append('"%s %s %s" ' % load + " ".join(
+        lines.append('"%s %s %s" ' % load[:3] + " ".join(
             str(cost(report, *load, each) or "?") for each in who))
     write(directory, "macro.dat", "\n".join(lines) + "\n")
     picture(directory, "macro", "instructions per I/O, whole machine",
@@ -403,40 +337,6 @@ def draw_macro(report, directory):
             'set yrange [0:*]',
             'for [i=2:%d] "macro.dat" using i:xtic(1) title columnheader(i)'
             % (len(who) + 1))
-
-
-def draw_micro(report, directory):
-    """Cost of a page against the pages of a call."""
-    backend = report["micro_backend"]
-    if not backend:
-        return
-    plots = []
-    for name in unique(r["name"] for r in backend["results"] if r["size"]):
-        lines = ["%d %d" % (r["batch"], r["median"] / r["batch"])
-                 for r in backend["results"]
-                 if r["name"] == name and r["size"] == r["batch"] * 4096]
-        write(directory, name + ".dat", "\n".join(lines) + "\n")
-        plots.append('"%s.dat" with linespoints title "%s"' % (name, name))
-    picture(directory, "micro", "backend: instructions per page",
-            'set logscale xy\nset xlabel "pages in one call"', ", ".join(plots))
-
-
-def draw_growth(report, directory):
-    """Cost against depth, for 4 KiB, where there is more than one."""
-    points = [point for point in report["macro"]
-              if point["size"] == "4k" and point["rw"] == "randread"]
-    if len({point["depth"] for point in points}) < 2:
-        return
-    plots = []
-    for who in unique(point["transport"] for point in points):
-        lines = sorted((point["depth"], point["instructions"])
-                       for point in points if point["transport"] == who)
-        write(directory, "depth-%s.dat" % who,
-              "".join("%d %d\n" % line for line in lines))
-        plots.append('"depth-%s.dat" with linespoints title "%s"' % (who, who))
-    picture(directory, "depth", "4 KiB random read: instructions per I/O",
-            'set logscale x 2\nset xlabel "depth"\nset yrange [0:*]',
-            ", ".join(plots))
 
 
 # --- what changed ------------------------------------------------------------
@@ -449,8 +349,10 @@ def costs(report):
         found["backend %(name)s batch %(batch)d size %(size)d" % r] = \
             r["median"]
     for r in report["micro_guest"]:
-        found["guest %(mode)s %(what)s size %(size)d holes %(holes)d" % r] = \
-            r["pair"]
+        found["guest %(mode)s %(what)s size %(size)d holes %(holes)d "
+              "batch %(batch)d" % r] = r["pair"]
+    for r in report["grown"]:
+        found["%(axis)s %(n)d %(rw)s %(transport)s" % r] = r["instructions"]
     return found
 
 
@@ -487,6 +389,8 @@ def main():
         return 2
     report["targets"] = make_targets(report)
     report["overheads"] = make_overheads(report)
+    report["growth"] = make_growth(report)
+    report["crossover"] = make_crossover(report)
     text = markdown(report)
     write(args.dir, "report.json", json.dumps(report, indent=1) + "\n")
     draw_macro(report, args.dir)
@@ -494,7 +398,10 @@ def main():
     draw_growth(report, args.dir)
     print(target_table(report))
     print(overhead_table(report))
-    print(macro_tables(report).split("\n## Counts")[0])
+    print(growth_tables(report))
+    print(crossover_table(report))
+    print(macro_tables(report))
+    print(fio_table(report))
     if args.compare:
         with open(args.compare, encoding="utf-8") as file:
             changes = compare(json.load(file), report)
