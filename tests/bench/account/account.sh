@@ -92,8 +92,10 @@ account() {
 	for part in cpu trace; do
 		for run in short long; do
 			n=$(requests "$2")
-			[ $part = cpu ] || n=$((n / 2))
-			[ $run = long ] || n=$((n / 4))
+			case $part,$run in
+			*,short) n=$((n / 4)) ;;
+			cpu,long) n=$((n * 2)) ;;
+			esac
 			values=$("account_$part" "$id" "$@" "$n") ||
 				lab_fail "accounts of $1 ($*), $part"
 			say "account part=$part run=$run $key ${values//$'\n'/ }"
