@@ -9,7 +9,7 @@
 # which account.py reads on the host.
 
 # shellcheck disable=SC2154 # tables of devices.sh and load.sh
-ACCOUNT=/lab/files/account/account
+ACCOUNT=/lab/files/account
 # Events of Xen (its trace.h): switches of processors; entries of PV domains and parts
 # of multicalls; for PVH guests exits and hypercalls.
 ACCOUNT_EVENTS_pv=0x0022b000
@@ -84,10 +84,24 @@ account_trace() { # DOMAIN-ID TRANSPORT SIZE DIRECTION DEPTH REQUESTS
 	return "$status"
 }
 
+# The loads that are worth it, with one queue.
+account_wanted() { # TRANSPORT SIZE DIRECTION DEPTH
+	[ "$QUEUES" = 1 ] || return
+	case $SET,$1 in
+	smoke,window) [ "$2,$3,$4" = 4k,randread,32 ] ;;
+	quick,window|quick,blkfront|quick,blkfront-none)
+		[[ $2,$3,$4 =~ ^(4k,rand.*,(1|32)|64k,rand.*,32)$ ]]
+		;;
+	full,*) [[ $2,$3,$4 =~ ^(4k,rand.*,(1|32)|(64k|1m),rand.*,32)$ ]] ;;
+	*) return 1 ;;
+	esac
+}
+
 # account TRANSPORT SIZE DIRECTION DEPTH
 account() {
 	local part run n values id key="transport=$1 size=$2 rw=$3 depth=$4"
 
+	account_wanted "$@" || return 0
 	id=$(xl domid "$DOMAIN") || lab_broken "the guest has no number"
 	for part in cpu trace; do
 		for run in short long; do
