@@ -57,7 +57,7 @@ static void put_call(uint32_t call)
 
 static void count(void)
 {
-	trace_cpu(&t, data, len, ROOM);
+	trace_cpu(&t, data, len, ROOM, TRACE_UNKNOWN);
 }
 
 /* Whose a call is: that of whom the processor was switched to last. */
@@ -99,6 +99,8 @@ static void test_processors(void **state)
 	count();
 	assert_int_equal(t.domain[TRACE_GUEST].calls[32], 0);
 	assert_int_equal(t.domain[TRACE_UNKNOWN].calls[32], 1);
+	trace_cpu(&t, data, len, ROOM, TRACE_DOM0);
+	assert_int_equal(t.domain[TRACE_DOM0].calls[32], 1);
 }
 
 /* Commands and lengths are behind other arguments, some of 64 bits. */
@@ -166,11 +168,11 @@ static void test_full(void **state)
 {
 	(void)state;
 	put_switch(0, GUEST);
-	trace_cpu(&t, data, len, len + 200);
+	trace_cpu(&t, data, len, len + 200, TRACE_UNKNOWN);
 	assert_int_equal(t.lost, 0);
-	trace_cpu(&t, data, len, len + 40);
+	trace_cpu(&t, data, len, len + 40, TRACE_UNKNOWN);
 	assert_int_equal(t.lost, 1);
-	trace_cpu(&t, data, len, len);
+	trace_cpu(&t, data, len, len, TRACE_UNKNOWN);
 	assert_int_equal(t.lost, 2);
 }
 
@@ -188,7 +190,7 @@ static void test_truncated(void **state)
 		assert_non_null(copy);
 		memcpy(copy, data, cut);
 		trace_init(&t, GUEST);
-		trace_cpu(&t, copy, cut, ROOM);
+		trace_cpu(&t, copy, cut, ROOM, TRACE_UNKNOWN);
 		free(copy);
 		assert_int_equal(t.records, 1);
 		assert_int_equal(t.malformed, cut - 28);

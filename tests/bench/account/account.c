@@ -135,7 +135,7 @@ out:
 }
 
 /* Count what is in a buffer to which nobody writes any more. */
-static int count(struct trace *t, const struct buffer *b)
+static int count(struct trace *t, const struct buffer *b, enum trace_who first)
 {
 	uint32_t cons = b->meta->cons, prod = b->meta->prod;
 	size_t used, start = cons % b->size;
@@ -158,7 +158,7 @@ static int count(struct trace *t, const struct buffer *b)
 	} else {
 		memcpy(copy, data + start, used);
 	}
-	trace_cpu(t, copy, used, b->size);
+	trace_cpu(t, copy, used, b->size, first);
 	free(copy);
 	return 0;
 }
@@ -209,8 +209,9 @@ disable:
 		err = -1;
 	}
 	trace_init(&t, guest);
+	/* Where there is one processor only, it was ours when we began. */
 	for (cpu = 0; !err && cpu < cpus; cpu++)
-		err = count(&t, &buffers[cpu]);
+		err = count(&t, &buffers[cpu], cpus == 1 ? TRACE_DOM0 : TRACE_UNKNOWN);
 	if (!err)
 		trace_print(&t, stdout);
 out:

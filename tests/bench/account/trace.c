@@ -212,15 +212,17 @@ static void count(struct trace *t, uint32_t event, const uint32_t *words,
  * @room: bytes that there was room for.  Xen says that records were lost with the
  *	  next one that is not, so that a buffer without room for another one has to
  *	  be taken for one that was too small.
+ * @first: who executed when the trace began, or TRACE_UNKNOWN
  */
-void trace_cpu(struct trace *t, const void *data, size_t len, size_t room)
+void trace_cpu(struct trace *t, const void *data, size_t len, size_t room,
+	       enum trace_who first)
 {
 	const unsigned char *p = data;
 	uint32_t head, words[WORDS_MAX];
 	size_t start, size;
 	unsigned int n;
 
-	t->current = TRACE_UNKNOWN;
+	t->current = first;
 	if (room - len < RECORD_MAX)
 		t->lost++;
 	while (len >= sizeof(head)) {

@@ -66,7 +66,8 @@ struct trace {
 };
 
 void trace_init(struct trace *t, unsigned int guest);
-void trace_cpu(struct trace *t, const void *data, size_t len, size_t room);
+void trace_cpu(struct trace *t, const void *data, size_t len, size_t room,
+	       enum trace_who first);
 void trace_print(const struct trace *t, FILE *f);
 
 #endif /* BENCH_TRACE_H */
