@@ -9,6 +9,8 @@ An account is INVALID when its counts cannot be relied on: records of the trace 
 lost or are malformed, or the parts of the time are not the whole.
 """
 
+import re
+
 RUNS = [(part, run) for part in ("cpu", "trace") for run in ("short", "long")]
 KEY = ("transport", "size", "rw", "depth")
 WHO = ("dom0", "guest")
@@ -32,6 +34,25 @@ OTHERS = {"notifications": "notifications, both ways",
           "backend_maps": "dom0: grants mapped (ours)",
           "backend_unmaps": "dom0: grants unmapped (ours)",
           "backend_grant_copies": "dom0: grant copies (ours)"}
+
+
+def read(report, paths):
+    """Adds the accounts of the logs to a report, and what is missing of them."""
+    runs = {}
+    for path in paths:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                found = re.match(r"\[[0-9.]+\] bench: account (.*)\n", line)
+                if found:
+                    add_run(runs, {name: int(value) if value.isdigit() else
+                                   value for name, _, value in
+                                   (word.partition("=")
+                                    for word in found.group(1).split())})
+    finish(report, runs)
+    # Each set has some of the guest with one queue.
+    if not runs and "one" in report["set"].get("parts", "one"):
+        report["missing"].append("accounts")
+    report["complete"] = report["complete"] and not report["missing"]
 
 
 def add_run(runs, values):

@@ -4,6 +4,7 @@
 
 import os
 import sys
+import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
@@ -123,6 +124,35 @@ class Account(unittest.TestCase):
         result = report(cpu_long={"ios": 100})
         self.assertEqual(result["accounting"], [])
         self.assertEqual(len(result["missing"]), 1)
+
+    def test_read(self):
+        """Lines of logs; an end in the middle of one is none."""
+        lines = [" ".join(["[1.23] bench: account"] + ["%s=%s" % word for word
+                                                       in values.items()])
+                 for values in next(iter(runs().values())).values()]
+        with tempfile.TemporaryDirectory() as top:
+            paths = [os.path.join(top, name) for name in "ab"]
+
+            def read(first, second, parts):
+                for path, text in zip(paths, (first, second)):
+                    with open(path, "w", encoding="utf-8") as file:
+                        file.write(text)
+                result = {"missing": [], "complete": True, "macro": [],
+                          "set": {"parts": parts}}
+                account.read(result, paths)
+                return result
+
+            text = "[1.0] bench: point ios=3\n" + "\n".join(lines[:2]) + "\n"
+            result = read(text, "\n".join(lines[2:]) + "\n", "micro,one")
+            self.assertEqual(result["accounting"][0]["instructions"]["dom0"],
+                             6000)
+            self.assertTrue(result["complete"])
+            result = read(text, "\n".join(lines[2:]), "micro,one")
+            self.assertEqual(result["missing"],
+                             ["account of window 4k randread 32"])
+            self.assertFalse(result["complete"])
+            self.assertEqual(read("", "", "one")["missing"], ["accounts"])
+            self.assertEqual(read("", "", "four")["missing"], [])
 
     def test_tables(self):
         """For people: a table of all, and one for each workload."""
