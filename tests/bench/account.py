@@ -23,6 +23,9 @@ LOAD_ERROR = 0.02
 UNKNOWN = 0.02
 # Fewer than this in a request are of the programs that begin and end.
 LEAST = 0.01
+# What programs that begin and end make of a difference of instructions is less than
+# a percent of this.
+WORTH_COMPARING = 2000
 # What is no kind of hypercall.
 SUMS = {"traps": "exceptions", "faults": "page faults", "emulated":
         "instructions emulated", "exits": "exits", "switches": "switches to it"}
@@ -153,6 +156,16 @@ def find(report, key):
                 point.get("queues", 1) == 1):
             return point
     return None
+
+
+def costs(report):
+    """What --compare compares: each domain's part, where it is more than noise."""
+    return {"account %s %s depth %s %s: %s" % (
+        account["size"], account["rw"], account["depth"],
+        account["transport"], who): account["instructions"][who]
+            for account in report.get("accounting", ()) for who in WHO
+            if not account["invalid"] and
+            account["instructions"][who] >= WORTH_COMPARING}
 
 
 def domain_row(account):

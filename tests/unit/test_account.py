@@ -154,6 +154,18 @@ class Account(unittest.TestCase):
             self.assertEqual(read("", "", "one")["missing"], ["accounts"])
             self.assertEqual(read("", "", "four")["missing"], [])
 
+    def test_costs(self):
+        """What is compared: what is valid, and more than noise."""
+        name = "account 4k randread depth 32 window: "
+        self.assertEqual(account.costs(report()),
+                         {name + "dom0": 6000, name + "guest": 18000})
+        self.assertEqual(account.costs(report(
+            cpu_long={"cpu.dom0": 3900000, "cpu.idle": 8100000,
+                      "cpu.guest": 25100000, "cpu.clock": 37100000})),
+                         {name + "guest": 22100})
+        self.assertEqual(account.costs(report(trace_long={"lost": 1})), {})
+        self.assertEqual(account.costs({}), {})
+
     def test_tables(self):
         """For people: a table of all, and one for each workload."""
         def table(header, rows):
