@@ -278,21 +278,6 @@ static void blk_gather(struct xvb_chain *chain, void *to, size_t len)
 	chain->nout -= i;
 }
 
-/* The same for a header; in one piece, as every driver makes it. */
-static inline void blk_take_header(struct xvb_chain *chain,
-				   struct virtio_blk_outhdr *hdr)
-{
-	if (unlikely(chain->iov->iov_len != sizeof(*hdr))) {
-		blk_gather(chain, hdr, sizeof(*hdr));
-		return;
-	}
-	memcpy(hdr, chain->iov->iov_base, sizeof(*hdr));
-	/* The compiler must not read guest memory again. */
-	atomic_signal_fence(memory_order_seq_cst);
-	chain->iov++;
-	chain->nout--;
-}
-
 /* Split the last byte off the writable part. */
 static inline unsigned char *blk_take_status(struct xvb_chain *chain)
 {
@@ -479,23 +464,47 @@ static __attribute__((noinline)) int blk_start_other(struct blk_req *req,
 	}
 }
 
+static inline int blk_start_type(struct blk_req *req, uint32_t type,
+				 uint64_t sector)
+{
+	req->range = 0;
+	req->nr_ranges = 0;
+	if (type == VIRTIO_BLK_T_IN)
+		return blk_read(req, sector);
+	if (type == VIRTIO_BLK_T_OUT)
+		return blk_write(req, sector);
+	return blk_start_other(req, type);
+}
+
+/* With a header in pieces, or together with data. */
+static __attribute__((noinline)) int blk_start_gather(struct blk_req *req)
+{
+	struct virtio_blk_outhdr hdr;
+
+	blk_gather(&req->chain, &hdr, sizeof(hdr));
+	return blk_start_type(req, le32toh(hdr.type), le64toh(hdr.sector));
+}
+
 /* Start a request.  Returns its status, or -1 when it is on its way. */
 static inline int blk_start(struct blk_req *req)
 {
+	struct xvb_chain *chain = &req->chain;
+	const struct virtio_blk_outhdr *from;
 	struct virtio_blk_outhdr hdr;
-	uint32_t type;
 
-	if (unlikely(req->chain.out_len < sizeof(hdr)))
+	if (unlikely(chain->out_len < sizeof(hdr)))
 		return VIRTIO_BLK_S_IOERR;
-	blk_take_header(&req->chain, &hdr);
-	req->range = 0;
-	req->nr_ranges = 0;
-	type = le32toh(hdr.type);
-	if (type == VIRTIO_BLK_T_IN)
-		return blk_read(req, le64toh(hdr.sector));
-	if (type == VIRTIO_BLK_T_OUT)
-		return blk_write(req, le64toh(hdr.sector));
-	return blk_start_other(req, type);
+	if (unlikely(chain->iov->iov_len != sizeof(hdr)))
+		return blk_start_gather(req);
+	/* As every driver makes it.  Copied by its fields, into registers. */
+	from = chain->iov->iov_base;
+	memcpy(&hdr.type, &from->type, sizeof(hdr.type));
+	memcpy(&hdr.sector, &from->sector, sizeof(hdr.sector));
+	/* The compiler must not read guest memory again. */
+	atomic_signal_fence(memory_order_seq_cst);
+	chain->iov++;
+	chain->nout--;
+	return blk_start_type(req, le32toh(hdr.type), le64toh(hdr.sector));
 }
 
 /* Its direct grants cannot be reached, and are not in the chain any more. */
