@@ -6,7 +6,8 @@
  * the slow way, and that is most of what a small request costs.  Here it goes
  * through memory that is registered with the ring, pinned once, and the data
  * are copied: a copy of 4 KiB costs a third of what the lookup does
- * (docs/performance.md).  Large requests go straight to the window (file_aio.c).
+ * (docs/performance.md).  Large requests go straight to the window (file_aio.c):
+ * for them there would have to be much memory, and copies that leave the cache.
  *
  * The ring never sees granted memory: a process that dies with an io_uring
  * request in flight on a grant mapping corrupts the accounting of the domain's
@@ -28,6 +29,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,30 +39,60 @@
 #include "file_priv.h"
 #include "util.h"
 
-#ifndef URING_SLOT
-#define URING_SLOT	16384
+#define URING_SMALL	16384U	/* bytes of a slot */
+#define URING_SMALL_NR	128U
+#ifndef URING_LARGE
+#define URING_LARGE	65536U
+#define URING_LARGE_NR	32U	/* if it is the only ring of its file... */
+#define URING_LARGE_ALL	64U	/* ...else so many in all of them together... */
+#define URING_LARGE_MIN	4U	/* ...or, if that is more, so many in each */
 #endif
-#define URING_SLOTS	128	/* a power of two: entries of the ring, too */
+#define URING_ENTRIES	256U	/* a power of two, not less than all slots */
 #define URING_MISSES	16	/* in a row, until it is left alone... */
 #define URING_SKIP	1024	/* ...for so many requests */
+
+/* Slots of one size. */
+struct uring_slots {
+	unsigned int nfree;
+	unsigned int misses;
+	unsigned int skip;		/* requests that are not for us */
+	uint16_t free[URING_SMALL_NR];	/* those of the other size are not more */
+};
 
 struct xvb_uring {
 	struct io_uring ring;
 	int eventfd;
-	char *pool;			/* URING_SLOTS of URING_SLOT bytes */
-	unsigned int nfree;
-	unsigned int skip;		/* requests that are not for us */
-	unsigned int misses;
+	char *pool;			/* small slots, then large ones */
+	size_t pool_size;
 	uint64_t copied;		/* bytes, that nobody has asked for yet */
 	bool useless;			/* the file cannot do RWF_NOWAIT */
 	struct xvb_ratelimit limit;	/* of what is said about it */
 	atomic_flag taken;
-	uint16_t free[URING_SLOTS];
+	struct uring_slots small;
+	struct uring_slots large;
 };
 
-static char *uring_slot(struct xvb_uring *u, unsigned int slot)
+/* Numbers of large ones begin behind those of the small ones. */
+static inline char *uring_slot(struct xvb_uring *u, unsigned int slot)
 {
-	return u->pool + (size_t)slot * URING_SLOT;
+	if (slot < URING_SMALL_NR)
+		return u->pool + (size_t)slot * URING_SMALL;
+	return u->pool + (size_t)URING_SMALL_NR * URING_SMALL +
+	       (size_t)(slot - URING_SMALL_NR) * URING_LARGE;
+}
+
+static inline struct uring_slots *uring_slots_of(struct xvb_uring *u,
+						 uint64_t len)
+{
+	return len <= URING_SMALL ? &u->small : &u->large;
+}
+
+static inline void uring_free_slot(struct xvb_uring *u,
+				   const struct xvb_fio_req *req)
+{
+	struct uring_slots *s = uring_slots_of(u, req->len);
+
+	s->free[s->nfree++] = req->slot;
 }
 
 /* liburing 2.3 of Debian 12 has functions for this and does not export them. */
@@ -87,7 +119,7 @@ static int uring_register(struct xvb_uring *u, int fd)
 	};
 	struct iovec pool = {
 		.iov_base = u->pool,
-		.iov_len = (size_t)URING_SLOTS * URING_SLOT,
+		.iov_len = u->pool_size,
 	};
 	int ret;
 
@@ -110,37 +142,52 @@ static void uring_fill_entries(struct xvb_uring *u)
 {
 	unsigned int i;
 
-	for (i = 0; i < URING_SLOTS; i++)
+	for (i = 0; i < URING_ENTRIES; i++)
 		u->ring.sq.sqes[i] = (struct io_uring_sqe){
 			.flags = IOSQE_FIXED_FILE,
 			.fd = 0,	/* the first that is registered */
 		};
 }
 
-static int uring_init(struct xvb_uring *u, int fd)
+/* All in order; the lowest is the first to be taken. */
+static void uring_fill_slots(struct uring_slots *s, unsigned int first,
+			     unsigned int nr)
+{
+	while (s->nfree < nr) {
+		s->free[s->nfree] = first + nr - 1 - s->nfree;
+		s->nfree++;
+	}
+}
+
+/* How many large slots each of @nr rings of a file has. */
+static unsigned int uring_nr_large(unsigned int nr)
+{
+	return MIN(URING_LARGE_NR, MAX(URING_LARGE_ALL / nr, URING_LARGE_MIN));
+}
+
+static int uring_init(struct xvb_uring *u, int fd, unsigned int nr_large)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN |
 			 IORING_SETUP_SUBMIT_ALL,
 	};
-	size_t size = (size_t)URING_SLOTS * URING_SLOT;
 	int ret;
 
 	atomic_flag_clear(&u->taken);
-	while (u->nfree < URING_SLOTS) {
-		u->free[u->nfree] = URING_SLOTS - 1 - u->nfree;
-		u->nfree++;
-	}
+	uring_fill_slots(&u->small, 0, URING_SMALL_NR);
+	uring_fill_slots(&u->large, URING_SMALL_NR, nr_large);
+	u->pool_size = (size_t)URING_SMALL_NR * URING_SMALL +
+		       (size_t)nr_large * URING_LARGE;
 	u->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (u->eventfd < 0)
 		return -errno;
-	u->pool = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	u->pool = mmap(NULL, u->pool_size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (u->pool == MAP_FAILED) {
 		ret = -errno;
 		goto err_close;
 	}
-	ret = io_uring_queue_init_params(URING_SLOTS, &u->ring, &params);
+	ret = io_uring_queue_init_params(URING_ENTRIES, &u->ring, &params);
 	if (ret)
 		goto err_unmap;
 	uring_fill_entries(u);
@@ -152,7 +199,7 @@ static int uring_init(struct xvb_uring *u, int fd)
 err_exit:
 	io_uring_queue_exit(&u->ring);
 err_unmap:
-	munmap(u->pool, size);
+	munmap(u->pool, u->pool_size);
 err_close:
 	close(u->eventfd);
 	return ret;
@@ -168,7 +215,7 @@ static void uring_exit(struct xvb_uring *u)
 		xvb_warn("taking the file from a ring of io_uring: %s",
 			 strerror(-ret));
 	io_uring_queue_exit(&u->ring);
-	munmap(u->pool, (size_t)URING_SLOTS * URING_SLOT);
+	munmap(u->pool, u->pool_size);
 	close(u->eventfd);
 }
 
@@ -181,7 +228,8 @@ int xvb_urings_make(struct xvb_file *file, unsigned int nr)
 	if (!file->urings)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
-		ret = uring_init(&file->urings[i], file->fd);
+		ret = uring_init(&file->urings[i], file->fd,
+				 uring_nr_large(nr));
 		if (ret)
 			break;
 		file->nr_urings++;
@@ -243,29 +291,30 @@ static void copy_from_slot(const char *from, const struct iovec *iov,
 }
 
 /*
- * There are as many entries as slots, and whoever has an entry has a slot: with a
- * slot there is an entry, so that io_uring_get_sqe() has nothing to find out.
+ * There are not fewer entries than slots, and whoever has an entry has a slot: with
+ * a slot there is an entry, so that io_uring_get_sqe() has nothing to find out.
  */
 static inline struct io_uring_sqe *uring_next_entry(struct xvb_uring *u)
 {
 	struct io_uring_sq *sq = &u->ring.sq;
 
-	return &sq->sqes[sq->sqe_tail++ & (URING_SLOTS - 1)];
+	return &sq->sqes[sq->sqe_tail++ & (URING_ENTRIES - 1)];
 }
 
 bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 {
+	struct uring_slots *s = uring_slots_of(u, req->len);
 	struct io_uring_sqe *sqe;
 	unsigned int flags;
 	char *buf;
 
-	if (req->len > URING_SLOT || !u->nfree || u->useless)
+	if (unlikely(req->len > URING_LARGE || !s->nfree || u->useless))
 		return false;
-	if (unlikely(u->skip)) {
-		u->skip--;
+	if (unlikely(s->skip)) {
+		s->skip--;
 		return false;
 	}
-	req->slot = u->free[--u->nfree];
+	req->slot = s->free[--s->nfree];
 	buf = uring_slot(u, req->slot);
 	sqe = uring_next_entry(u);
 	sqe->off = req->offset;
@@ -293,7 +342,8 @@ static void uring_refused(struct xvb_uring *u, int error)
 	if (xvb_ratelimit(&u->limit))
 		xvb_warn("submitting I/O: %s: libaio goes on",
 			 strerror(-error));
-	u->skip = URING_SKIP;
+	u->small.skip = URING_SKIP;
+	u->large.skip = URING_SKIP;
 }
 
 unsigned int xvb_uring_submit(struct xvb_uring *u)
@@ -326,26 +376,29 @@ struct xvb_fio_req *xvb_uring_take_back(struct xvb_uring *u)
 	if (likely(!io_uring_sq_ready(&u->ring)))
 		return NULL;
 	sq->sqe_tail--;
-	sqe = &sq->sqes[sq->sqe_tail & (URING_SLOTS - 1)];
+	sqe = &sq->sqes[sq->sqe_tail & (URING_ENTRIES - 1)];
 	req = (struct xvb_fio_req *)(uintptr_t)sqe->user_data;
-	u->free[u->nfree++] = req->slot;
+	uring_free_slot(u, req);
 	return req;
 }
 
-static void uring_learn(struct xvb_uring *u, int result)
+/* What a device has to split it may not do without waiting: large ones apart. */
+static void uring_learn(struct xvb_uring *u, uint64_t len, int result)
 {
+	struct uring_slots *s = uring_slots_of(u, len);
+
 	if (result == -EOPNOTSUPP)
 		u->useless = true;
-	if (result != -EAGAIN || ++u->misses < URING_MISSES)
+	if (result != -EAGAIN || ++s->misses < URING_MISSES)
 		return;
-	u->misses = 0;
-	u->skip = URING_SKIP;
+	s->misses = 0;
+	s->skip = URING_SKIP;
 }
 
 /* What is not complete: an error, or something that another way may bring. */
-static int uring_failed(struct xvb_uring *u, int result)
+static int uring_failed(struct xvb_uring *u, uint64_t len, int result)
 {
-	uring_learn(u, result);
+	uring_learn(u, len, result);
 	if (result >= 0 || result == -EOPNOTSUPP || result == -EINVAL)
 		return -EAGAIN;
 	return result;
@@ -356,12 +409,12 @@ static inline int uring_result(struct xvb_uring *u, struct xvb_fio_req *req,
 			       int result)
 {
 	if (unlikely(result < 0 || (uint64_t)result != req->len))
-		return uring_failed(u, result);
+		return uring_failed(u, req->len, result);
 	if (req->op == XVB_FIO_READ) {
 		copy_from_slot(uring_slot(u, req->slot), req->iov, req->niov);
 		u->copied += req->len;
 	}
-	u->misses = 0;
+	uring_slots_of(u, req->len)->misses = 0;
 	return 0;
 }
 
@@ -382,7 +435,7 @@ unsigned int xvb_uring_reap(struct xvb_uring *u,
 		cqe = &cq->cqes[head & mask];
 		req = (struct xvb_fio_req *)(uintptr_t)cqe->user_data;
 		result = uring_result(u, req, cqe->res);
-		u->free[u->nfree++] = req->slot;
+		uring_free_slot(u, req);
 		done(ctx, req, result);
 	}
 	head -= *cq->khead;

@@ -20,6 +20,8 @@
 #include "disk.h"
 #include "file_priv.h"
 
+/* So large that no ring takes it. */
+#define LARGE	(65536 + 4096)
 #define DEPTH	32
 
 /*
@@ -348,51 +350,55 @@ static enum way way_of(struct engine *e, enum xvb_fio_op op, char *buf,
 	return counts.libaio ? BY_LIBAIO : BY_HELPER;
 }
 
-static void check_small_ways(struct engine *e, char *buf, uint64_t *small)
+static void check_small_ways(struct engine *e, char *buf, size_t len)
 {
 	static const enum xvb_fio_op ops[] = { XVB_FIO_WRITE, XVB_FIO_READ };
+	unsigned int i, small = 0;
 	enum way way;
 	uint64_t copied;
-	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
-		way = way_of(e, ops[i], buf, 8192, &copied);
+		way = way_of(e, ops[i], buf, len, &copied);
 		assert_true(way == BY_LIBAIO ||
 			    (nr_urings && way == BY_URING));
 		/* A write that io_uring gave back was copied for nothing. */
 		assert_int_equal(copied, way == BY_URING ||
-				 (copied && nr_urings && !i) ? 8192 : 0);
-		*small += way == BY_URING;
+				 (copied && nr_urings && !i) ? len : 0);
+		small += way == BY_URING;
 	}
+	print_message("# %u of 2 requests of %zu bytes by io_uring\n", small,
+		      len);
 }
 
 /* Who completed a request, and what it took. */
 static void engine_ways(void **state)
 {
-	uint64_t copied, small = 0;
+	uint64_t copied;
 	char *buf = NULL;
 	struct engine e;
 
 	(void)state;
 	engine_start(&e, NULL, false);
-	assert_int_equal(posix_memalign((void **)&buf, 4096, 1 << 17), 0);
-	memset(buf, 0x11, 1 << 17);
+	assert_int_equal(posix_memalign((void **)&buf, 4096, 2 * LARGE), 0);
+	memset(buf, 0x11, 2 * LARGE);
 	assert_int_equal(way_of(&e, XVB_FIO_FLUSH, NULL, 0, &copied),
 			 BY_HELPER);
 	assert_int_equal(copied, 0);
 	if (xvb_file_info(e.file)->direct) {
-		assert_int_equal(way_of(&e, XVB_FIO_WRITE, buf, 65536, &copied),
+		assert_int_equal(way_of(&e, XVB_FIO_WRITE, buf, LARGE, &copied),
 				 BY_LIBAIO);
 		assert_int_equal(copied, 0);
 		/* Blocks that are there: io_uring need not wait. */
-		check_small_ways(&e, buf, &small);
-		print_message("# %d of 2 small requests by io_uring\n",
-			      (int)small);
-		assert_int_equal(way_of(&e, XVB_FIO_READ, buf + 3, 65536,
+		check_small_ways(&e, buf, 8192);
+		/* The edges of both kinds of slots. */
+		check_small_ways(&e, buf, 16384);
+		check_small_ways(&e, buf, 16384 + 4096);
+		check_small_ways(&e, buf, LARGE - 4096);
+		assert_int_equal(way_of(&e, XVB_FIO_READ, buf + 3, LARGE,
 					&copied), BY_HELPER);
-		assert_int_equal(copied, 65536);
+		assert_int_equal(copied, LARGE);
 	} else {
-		assert_int_equal(way_of(&e, XVB_FIO_READ, buf + 3, 65536,
+		assert_int_equal(way_of(&e, XVB_FIO_READ, buf + 3, LARGE,
 					&copied), BY_HELPER);
 		assert_int_equal(copied, 0);
 	}
@@ -498,7 +504,7 @@ static void engine_bad_memory(void **state)
 {
 	struct xvb_fio_req req;
 	/* So large that no ring takes it, which would copy. */
-	struct iovec iov = { (void *)4096, 65536 };
+	struct iovec iov = { (void *)4096, LARGE };
 	struct engine e;
 
 	(void)state;

@@ -20,7 +20,7 @@ attach_disk d1 "path=$IMAGE,queues=2"
 lab_domu_exec d2 "$FIO_VERIFY --name=v --filename=$other_disk --bs=4k --time_based \
 	--runtime=8 --ioengine=libaio --iodepth=16" >"$CASE_DIR/fio" 2>&1 &
 other=$!
-lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=64k \
+lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=128k \
 	--ioengine=libaio --iodepth=128 --direct=1 --numjobs=2 --time_based \
 	--runtime=60" >/dev/null 2>&1 &
 sleep 2

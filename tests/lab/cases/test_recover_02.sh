@@ -13,7 +13,7 @@ slow_disk 64
 attach_disk d1 "path=$IMAGE,queues=2"
 fio_verify d1 "$DISK" --bs=4k --size=1m
 slow_delay 3000
-lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=64k \
+lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=128k \
 	--ioengine=libaio --iodepth=64 --direct=1 --numjobs=2 --time_based \
 	--runtime=60" >"$CASE_DIR/fio" 2>&1 &
 sleep 2
