@@ -506,7 +506,7 @@ static void endless_driver(void **state)
 	ring_chain(&d.r, 2, buf, 2);
 	ring_avail(&d.r, 0);
 	endless = &d;
-	alarm(20);
+	alarm(120);
 	assert_int_equal(xvb_queue_run(q), 1);
 	assert_int_equal(xvb_queue_run(q), 1);
 	endless = NULL;
