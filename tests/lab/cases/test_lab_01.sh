@@ -21,7 +21,7 @@ lab_domu_exec d1 'head -c 1M /dev/urandom | tee /tmp/r' >/tmp/r
 lab_log "an answer together with a message of the kernel"
 for i in $(seq 5); do
 	status=0
-	LAB_CASE_TIMEOUT=20 lab_domu_exec d1 "renice -n 19 -p 1
+	LAB_CASE_TIMEOUT=60 lab_domu_exec d1 "renice -n 19 -p 1
 		renice -n -20 -p \$\$; echo '<6>lab: $i' >/dev/kmsg; exit 3" \
 		>/dev/null || status=$?
 	[ "$status" = 3 ] || lab_fail "answer $i was lost: $status"

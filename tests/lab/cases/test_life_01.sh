@@ -26,7 +26,7 @@ lab_domu_exec d1 "for i in \$(seq $((50 / LAB_SLOW))); do
 	rmmod xen_virtio_front || exit 1
 	[ ! -e $DISK ] || exit 2
 	insmod /lab/xen-virtio-front.ko || exit 3
-	n=$((200 * LAB_SLOW)); until [ -b $DISK ]; do
+	n=$((200 * LAB_SLOW * LAB_PATIENCE)); until [ -b $DISK ]; do
 		n=\$((n - 1)); [ \$n -gt 0 ] || { echo round \$i; exit 4; }
 		sleep 0.05
 	done; sleep 0.1; done" || lab_fail "a round failed with status $?"
@@ -34,6 +34,7 @@ stop_load d1
 fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32
 [ "$(guest_channels d1)" = "$channels" ] ||
 	lab_fail "the domU had $channels event channels, has $(guest_channels d1)"
+lab_log "the highest reference was $ref, is $(top_ref)"
 [ "$(top_ref)" -le $((ref + 64)) ] ||
 	lab_fail "grant references went from $ref to $(top_ref)"
 lab_domu_exec d1 "echo virtio-$DEV \

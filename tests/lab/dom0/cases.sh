@@ -2,9 +2,6 @@
 # shellcheck shell=bash
 # What several cases need; each begins with ". /lab/dom0/cases.sh".
 
-# shellcheck disable=SC2034 # for lab_domu_exec
-LAB_CASE_TIMEOUT=$((240 * LAB_SLOW))
-
 # An ext4, where O_DIRECT works, on a ramdisk, which is much faster than the
 # emulated disk.  The second ramdisk is for slow_disk().
 CASE_DIR=/var/tmp/case
@@ -34,7 +31,8 @@ sum() { # COMMAND…: hash of what it prints
 # --- devices -----------------------------------------------------------------
 
 guest_wait() { # NAME SECONDS CONDITION: poll a condition inside the domU
-	lab_domu_exec "$1" "i=$(($2 * 20 * LAB_SLOW)); until $3; do
+	lab_domu_exec "$1" "i=$(($2 * 20 * LAB_SLOW * LAB_PATIENCE))
+		until $3; do
 		i=\$((i - 1)); [ \$i -gt 0 ] || exit 1; sleep 0.05; done"
 }
 
@@ -163,6 +161,16 @@ fio_verify() {
 	lab_domu_exec "$name" "$FIO_VERIFY --filename=$disk $options \
 		>/tmp/fio 2>&1 || { grep -v '^3;fio' /tmp/fio | tail; exit 1; }" ||
 		lab_fail "fio $options"
+}
+
+# As many requests of the disk, or one, are with the device.
+guest_busy() { # NAME DISK [REQUESTS]
+	lab_domu_exec "$1" "read -r reads writes </sys/block/${2#/dev/}/inflight &&
+		[ \$((reads + writes)) -ge ${3:-1} ]"
+}
+
+wait_busy() { # NAME DISK [REQUESTS]
+	lab_wait_for 30 guest_busy "$@" || lab_fail "nothing is in flight"
 }
 
 # Read and write until the disk goes away or /run/stop exists; the exec goes on

@@ -111,7 +111,7 @@ _check_xen() {
 
 # Poll until there is no domU any more; the last one takes a moment to die.
 _check_domains() {
-	local left end=$((SECONDS + 40))
+	local left end=$((SECONDS + 120))
 
 	while left=$(_zombies) && [ -n "$left" ] && [ "$SECONDS" -lt "$end" ]; do
 		sleep 0.1
@@ -121,7 +121,7 @@ _check_domains() {
 
 # _check_same NAME NOUN: compare with the listing taken before.
 _check_same() {
-	local new end=$((SECONDS + 20))
+	local new end=$((SECONDS + 60))
 
 	while :; do
 		new=$("_$1" | comm -13 "$LAB_STATE/$1" -)

@@ -6,12 +6,19 @@ LAB_DOMU=/run/lab/domu		# one directory per running domU
 LAB_GUEST_DIR=/lab/guest
 # shellcheck source=/dev/null
 . /lab/config
-LAB_CASE_TIMEOUT=$((120 * LAB_SLOW))	# seconds, for lab_domu_exec
+# A host that has something else to do makes this machine slower, up to five times
+# have been seen: what is awaited gets more time than it should need.  Nothing
+# waits longer for that, unless it fails.
+LAB_PATIENCE=3
+LAB_CASE_TIMEOUT=$((360 * LAB_SLOW))	# seconds, for lab_domu_exec
 LAB_BOOT_TIMEOUT=$((240 * LAB_SLOW))	# seconds, for lab_domu_wait
 
 # What a kernel need not find out by reading ports that are emulated twice.
 LAB_QUICK="tsc_early_khz=$LAB_TSC_KHZ pci=off 8250.nr_uarts=0 agp=off"
 LAB_QUICK+=" tsc=nowatchdog random.trust_cpu=1 cryptomgr.notests"
+# A processor that did not run for a while is the host's fault; one that hangs for
+# good does not answer any more.  As it is in dom0.
+LAB_QUICK+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"
 
 # --- verdict ---------------------------------------------------------------
 
@@ -68,9 +75,9 @@ lab_log() {
 }
 
 # lab_wait_for SECONDS CONDITION…: poll a command until it succeeds; a slow
-# guest gets more time.
+# guest gets more time, and so does a slow machine.
 lab_wait_for() {
-	local end=$((SECONDS + $1 * LAB_SLOW))
+	local end=$((SECONDS + $1 * LAB_SLOW * LAB_PATIENCE))
 
 	shift
 	until "$@" >/dev/null 2>&1; do
@@ -209,7 +216,7 @@ _lab_domu_flush() {
 	if [ ! -e "$LAB_DOMU/$name/ready" ] || [ -e "$LAB_DOMU/$name/gone" ]; then
 		return 0
 	fi
-	/lab/bin/labcon exec "$LAB_DOMU/$name" 5 true 2>/dev/null || :
+	/lab/bin/labcon exec "$LAB_DOMU/$name" 20 true 2>/dev/null || :
 }
 
 # What only a debug kernel knows, and only as long as it lives: memory that
@@ -244,7 +251,7 @@ _lab_domu_debug() {
 	if [ ! -e "$dir/ready" ] || [ -e "$dir/gone" ]; then
 		return 0
 	fi
-	/lab/bin/labcon exec "$dir" 120 "$_lab_debug_scan" \
+	/lab/bin/labcon exec "$dir" 360 "$_lab_debug_scan" \
 		>>"$LAB_OUT/domu-$name.debug" ||
 		echo "BUG: $name could not be scanned" \
 			>>"$LAB_OUT/domu-$name.debug"

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # One boot of the emulated machine: QEMU, Xen, dom0, scripts.
 
-LAB_BOOT_SECONDS=120
+LAB_BOOT_SECONDS=300
 
 # What an emulated processor can do; and one that can do what those of servers
 # have been able to since 2013, x86-64-v3.  The C library copies 32 bytes at a
