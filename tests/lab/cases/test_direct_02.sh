@@ -20,7 +20,7 @@ for spec in direct-grants=copy direct-grants=map; do
 	attach_disk d1 "path=$IMAGE,dma=direct,$spec"
 	lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=64k \
 		--ioengine=libaio --iodepth=32 --direct=1 --time_based \
-		--runtime=60" >"$CASE_DIR/fio" 2>&1 &
+		--runtime=300" >"$CASE_DIR/fio" 2>&1 &
 	lab_wait_for 60 in_flight || lab_fail "$spec: nothing is in flight"
 	worker=$(workers)
 	kill -KILL "$worker"

@@ -11,9 +11,9 @@ lab_domu_create d1
 image disk 64M
 attach_disk d1 "path=$IMAGE"
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=16k \
-	--ioengine=libaio --iodepth=64 --direct=1 --time_based --runtime=60" \
+	--ioengine=libaio --iodepth=64 --direct=1 --time_based --runtime=300" \
 	>"$CASE_DIR/fio" 2>&1 &
-sleep 1
+wait_busy d1 "$DISK" 16
 detach d1 "$DEV"
 lab_wait_for 20 no_load || lab_fail "fio hangs after its disk has gone"
 grep -q 'error' "$CASE_DIR/fio" || lab_fail "fio was not disturbed"
@@ -23,7 +23,7 @@ lab_domu_exec d1 "modprobe ext4; mke2fs -q -t ext4 $DISK && mount $DISK /mnt"
 # shellcheck disable=SC2016 # the domU expands it
 lab_domu_exec d1 'i=0; while head -c 100k /dev/zero >/mnt/$i && sync /mnt/$i
 	do i=$((i + 1)); done' >/dev/null 2>&1 &
-sleep 1
+guest_wait d1 30 "[ -e /mnt/3 ]" || lab_fail "nobody writes"
 detach d1 "$DEV"
 lab_wait_for 30 no_load || lab_fail "a writer hangs after its disk has gone"
 lab_domu_exec d1 umount /mnt || lab_fail "cannot unmount"

@@ -9,6 +9,10 @@ no_zombie() {
 	! xl list | grep -q '(null)'
 }
 
+no_nodes_of_it() {
+	! virtio_nodes | grep -q "virtio/$id/"
+}
+
 lab_start_daemon
 lab_domu_create d1 vcpus=2
 lab_domu_create d2
@@ -17,18 +21,19 @@ attach_disk d2 "path=$IMAGE"
 other_disk=$DISK
 image disk 64M
 attach_disk d1 "path=$IMAGE,queues=2"
+lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=128k \
+	--ioengine=libaio --iodepth=128 --direct=1 --numjobs=2 --time_based \
+	--runtime=300" >/dev/null 2>&1 &
+wait_busy d1 "$DISK" 16
 lab_domu_exec d2 "$FIO_VERIFY --name=v --filename=$other_disk --bs=4k --time_based \
 	--runtime=8 --ioengine=libaio --iodepth=16" >"$CASE_DIR/fio" 2>&1 &
 other=$!
-lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=128k \
-	--ioengine=libaio --iodepth=128 --direct=1 --numjobs=2 --time_based \
-	--runtime=60" >/dev/null 2>&1 &
-sleep 2
+wait_busy d2 "$other_disk"
 id=$(xl domid d1)
 xl destroy d1
 lab_wait_for 10 not_held "$IMAGE" || lab_fail "the image is still open"
 lab_wait_for 10 one_worker || lab_fail "a worker is left"
-! virtio_nodes | grep "virtio/$id/" || lab_fail "nodes are left"
+lab_wait_for 10 no_nodes_of_it || lab_fail "nodes are left"
 lab_wait_for 10 no_zombie || lab_fail "the domain is a zombie"
 wait "$other" || lab_fail "the other domU: $(cat "$CASE_DIR/fio")"
 attach_disk d2 "path=$IMAGE"

@@ -10,17 +10,17 @@ lab_domu_create d1 extra="lab.modargs=close_timeout=5,request_timeout=5"
 image disk 16M
 attach_disk d1 "path=$IMAGE"
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=16k \
-	--ioengine=libaio --iodepth=64 --direct=1 --time_based --runtime=90" \
+	--ioengine=libaio --iodepth=64 --direct=1 --time_based --runtime=300" \
 	>"$CASE_DIR/fio" 2>&1 &
 fio=$!
-sleep 1
+wait_busy d1 "$DISK" 16
 worker=$(workers)
 kill -STOP "$worker"
 lab_log "worker $worker is stopped"
 lab_detach --timeout 60 d1 "$DEV" &
 lab_wait_for 30 _lab_pid_gone "$fio" || lab_fail "fio hangs"
 guest_wait d1 30 "! [ -b $DISK ]" || lab_fail "the disk stays"
-lab_domu_exec d1 'dmesg | grep -i "broken"' ||
+guest_wait d1 10 'dmesg | grep -i "broken"' ||
 	lab_fail "the domU's log does not say what happened"
 lab_wait_for 60 _lab_pid_gone "$worker" || {
 	kill -CONT "$worker"

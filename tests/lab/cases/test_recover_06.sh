@@ -19,7 +19,7 @@ late_disk 32 2000000000
 attach_disk d1 "path=$IMAGE"
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bssplit=4k/50:64k/50 \
 	--ioengine=libaio --iodepth=64 --direct=1 --time_based \
-	--runtime=60" >"$CASE_DIR/fio" 2>&1 &
+	--runtime=300" >"$CASE_DIR/fio" 2>&1 &
 lab_wait_for 30 in_flight || lab_fail "nothing is in flight"
 worker=$(workers)
 kill -KILL "$worker"

@@ -17,9 +17,9 @@ for queues in 1 2; do
 		slow_delay 3000
 		lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw \
 			--bsrange=4k-64k --ioengine=libaio --iodepth=$depth \
-			--direct=1 --numjobs=2 --time_based --runtime=60" \
+			--direct=1 --numjobs=2 --time_based --runtime=300" \
 			>"$CASE_DIR/fio" 2>&1 &
-		sleep 2
+		wait_busy d1 "$DISK" $(((depth + 1) / 2))
 		worker=$(workers)
 		kill -KILL "$worker"
 		lab_wait_for 10 _lab_pid_gone "$worker" ||
