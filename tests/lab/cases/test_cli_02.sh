@@ -16,7 +16,7 @@ image disk 16M
 taken 'xen-virtiod' "type=blk,path=$IMAGE"
 refused 'xen-virtiod' xen-virtio list
 lab_start_daemon
-refused 'running|already' timeout 10 xen-virtiod -f
+refused 'running|already' timeout 60 xen-virtiod -f
 
 attach_disk d1 "path=$IMAGE"
 taken 'in use' "type=blk,path=$IMAGE"

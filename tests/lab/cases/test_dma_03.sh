@@ -48,6 +48,8 @@ random_image disk 64
 lab_domu_create d1 vcpus=2 extra="lab.modargs=dma_mode=direct"
 attach_disk d1 "path=$IMAGE,queues=2"
 [ "$(stat_of d1 "$DEV" mode)" = direct ] || lab_fail "the mode is not direct"
+# Who opens a disk waits until the kernel has looked for partitions.
+lab_domu_exec d1 ": <$DISK"
 
 count if="$DISK" of=/dev/null iflag=direct
 check_direct

@@ -74,13 +74,13 @@ awk '$1 == "seq" && $4 == 4 && $6 > 1000 { seen = 1 } END { exit !seen }' \
 # may have something else to do for a while.
 for size in 4096 32768; do
 	for holes in 0 1; do
-		for try in 1 2 3 4; do
+		for try in {1..12}; do
 			one=$(pairs place $size $holes 1)
 			two=$(pairs place $size $holes 2)
 			lab_log "place $size holes=$holes:" \
 				"$((two * 100 / one)) % with two CPUs"
 			[ $((two * 100)) -lt $((one * 150)) ] || continue 2
-			[ $try -lt 4 ] || break
+			[ "$try" -lt 12 ] || break
 			measure place $size 1
 			measure place $size 2
 		done

@@ -16,7 +16,13 @@ attach_disk d1 "path=$IMAGE"
 slow_delay 20
 id=$(xl domid d1)
 channels=$(guest_channels d1)
-files=$(find "/proc/$(cat /run/lab/daemon.pid)/fd" | wc -l)
+daemon_files() {
+	find "/proc/$(cat /run/lab/daemon.pid)/fd" | wc -l
+}
+files=$(daemon_files)
+as_few_files() { # it may not have closed the socket of the last command yet
+	[ "$(daemon_files)" -le "$files" ]
+}
 
 # The name of the disk is another one while its predecessor is still open.
 lab_domu_exec d1 "mkfifo /run/never; while [ ! -e /run/stop ]; do
@@ -38,13 +44,18 @@ busy() { # then the writer has sent the next one
 	written
 	[ "$WRITTEN" -gt "$last" ]
 }
+no_io() { # what the writers wait for, to the log
+	lab_domu_exec d1 "ps; ls -l /dev/vd*; for p in \$(pidof dd fio); do
+		cat /proc/\$p/stack; done; cat /sys/block/vd*/inflight" || :
+	lab_fail "no I/O in round $1"
+}
 last=0
 for round in $(seq 50); do
-	lab_wait_for 20 busy || lab_fail "no I/O in round $round"
+	lab_wait_for 20 busy || no_io "$round"
 	lab_detach "$id" "$DEV" || lab_fail "detaching in round $round"
 	written
 	last=$WRITTEN
-	lab_attach --wait=20 "$id" "type=blk,path=$IMAGE" >"$CASE_DIR/new" ||
+	lab_attach --wait=60 "$id" "type=blk,path=$IMAGE" >"$CASE_DIR/new" ||
 		lab_fail "attaching in round $round"
 	read -r new <"$CASE_DIR/new"
 	[ "$new" = "$DEV" ] || lab_fail "number $new in round $round"
@@ -53,7 +64,7 @@ slow_delay 0
 stop_load d1
 wait "$other_job" || lab_fail "the other disk: $(tail "$CASE_DIR/fio")"
 wait_disk d1
-[ "$(find "/proc/$(cat /run/lab/daemon.pid)/fd" | wc -l)" -le "$files" ] ||
+lab_wait_for 5 as_few_files ||
 	lab_fail "the daemon leaks descriptors"
 [ "$(guest_channels d1)" = "$channels" ] ||
 	lab_fail "the domU had $channels event channels, has $(guest_channels d1)"
