@@ -32,7 +32,7 @@ evil message-long broken "$unreadable"
 evil message-refusal broken "$unreadable"
 evil message-token broken "$silent"
 evil message-none broken "$silent"
-evil message-late broken "$silent" --seconds $((4 * LAB_SLOW))
+evil message-late broken "$silent" --seconds $((7 * LAB_SLOW))
 evil message-never refused "$silent"
 evil message-first-short refused 'asking what the device is'
 evil_end

@@ -11,12 +11,13 @@
 . /lab/dom0/checks.sh
 
 # shellcheck disable=SC2034 # for lab_domu_exec
-LAB_CASE_TIMEOUT=$((60 * LAB_SLOW))
+LAB_CASE_TIMEOUT=$((180 * LAB_SLOW))
 EVIL_LOG=$CASE_DIR/evil.log
 EVIL_FAILED=
 
-# All I/O and every removal ends in this time, in seconds; the module's own
-# timeouts are 2 and 4.
+# All I/O and every removal ends in this time, in seconds, which lab_wait_for()
+# makes longer; the module's own timeouts are 4 and 8: no
+# shorter, for a host that does something else for a moment is no silent backend.
 EVIL_BOUND=20
 
 evil_guest() { # the domU d1, with short timeouts in its module
@@ -24,7 +25,7 @@ evil_guest() { # the domU d1, with short timeouts in its module
 
 	lab_allow_log 'grant_table: WARNING: g.e. .* still in use'
 
-	timeouts=request_timeout=$((2 * LAB_SLOW)),close_timeout=$((4 * LAB_SLOW))
+	timeouts=request_timeout=$((4 * LAB_SLOW)),close_timeout=$((8 * LAB_SLOW))
 	lab_domu_create d1 "extra=lab.modargs=$timeouts${EVIL_ARGS:-}"
 	lab_domu_exec d1 'dmesg -c >/dev/null' || lab_fail "no guest"
 	EVIL_ID=$(xl domid d1)
@@ -53,7 +54,7 @@ evil_gone() {
 # Wait until nothing of the device is left in the domU, and get what its kernel
 # has said since the last time.
 evil_left() {
-	EVIL_MESSAGES+=$(lab_domu_exec d1 "i=$((100 * LAB_SLOW)); while
+	EVIL_MESSAGES+=$(lab_domu_exec d1 "i=$((100 * LAB_SLOW * LAB_PATIENCE)); while
 		[ -e /sys/bus/xen/devices/virtio-$DEV ] ||
 		[ -e /sys/kernel/debug/xen-virtio/virtio-$DEV ]; do
 		i=\$((i - 1)); [ \$i -gt 0 ] || break; sleep 0.05; done
@@ -66,7 +67,7 @@ evil_disk() {
 	local glob
 
 	glob=$(disk_glob "$DEV")
-	DISK=$(lab_domu_exec d1 "i=$((200 * LAB_SLOW)); until set -- $glob; [ -b \"/dev/\${1##*/}\" ]
+	DISK=$(lab_domu_exec d1 "i=$((200 * LAB_SLOW * LAB_PATIENCE)); until set -- $glob; [ -b \"/dev/\${1##*/}\" ]
 		do i=\$((i - 1)); [ \$i -gt 0 ] || exit 1; sleep 0.05; done
 		rm -f /run/stop; d=/dev/\${1##*/}; echo \$d; head -c 64k /dev/urandom >/tmp/evil
 		dd if=/tmp/evil of=\$d bs=16k seek=7 oflag=direct 2>/dev/null &&
