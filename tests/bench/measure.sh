@@ -10,6 +10,7 @@
 # clock, which counts instructions: 1 ns is one.
 
 SET=${BENCH_SET:-quick}
+PARTS=${BENCH_PARTS:-}
 GUEST_PROBES=(gnttab_grant_foreign_access_ref gnttab_end_foreign_access_ref)
 DOM0_PROBES=(gnttab_map_refs gnttab_unmap_refs gnttab_batch_copy)
 # shellcheck source=tests/lab/dom0/probes.sh
@@ -29,12 +30,15 @@ choose() {
 	case $SET in
 	full)
 		transports=(floor window auto direct-copy direct-map packed
-			packed-auto blkfront blkfront-none blkfront-nopersist)
+			packed-auto blkfront blkfront-none blkfront-nopersist
+			qdisk)
+		PARTS=${PARTS:-micro,baseline,one,growth,four}
 		;;
 	quick) transports=(floor window auto direct-copy blkfront blkfront-none) ;;
 	smoke) transports=(floor window blkfront) ;;
 	*) lab_broken "no set '$SET'" ;;
 	esac
+	[ -n "$PARTS" ] || PARTS=micro,baseline,one
 	transports_mq=(floor window auto direct-copy packed blkfront)
 }
 
@@ -67,7 +71,7 @@ workloads() {
 # Those that show what grants add.
 workloads_pvh() {
 	if [ "$SET" = full ]; then
-		workloads
+		workloads | grep -E ' (1|32)$'
 	else
 		workloads | grep ' 32$'
 	fi
@@ -75,14 +79,18 @@ workloads_pvh() {
 
 # With four queues and threads; depth is of all together.
 workloads_mq() {
-	[ "$SET" != full ] || workloads | grep -E ' (4|32|128)$' |
-		grep -vE '^(16|256)k'
+	[ "$SET" != full ] || workloads | grep -vE '^(16|256)k' |
+		grep -E 'rand.* (4|128)$| 32$'
 }
 
 # --- how -----------------------------------------------------------------
 
 one_queue() {
-	guest n memory=512
+	if [[ " ${transports[*]} " = *" qdisk "* ]]; then
+		guest n memory=512 "disk=$(qdisk_spec)" "config=$(qdisk_config)"
+	else
+		guest n memory=512
+	fi
 	attach_all "${transports[@]}"
 	guest_ready window
 	probed=1
@@ -115,28 +123,43 @@ growth() {
 	growth_devices
 }
 
+points() {
+	local n=0 part
+
+	for part in ${PARTS//,/ }; do
+		case $part in
+		baseline) n=$((n + $(workloads_pvh | wc -l) * 4)) ;;
+		one) n=$((n + $(workloads | wc -l) * ${#transports[@]})) ;;
+		four) n=$((n + $(workloads_mq | wc -l) * ${#transports_mq[@]})) ;;
+		esac
+	done
+	echo $n
+}
+
 [ "$LAB_ICOUNT" = 1 ] || lab_skip "instructions are not counted"
 choose
 say "set name=$SET suite=$LAB_SUITE guest=$LAB_GUEST" \
 	"xen=$(xl info | awk '$1 == "xen_version" { print $3 }')" \
 	"dom0=$(uname -r) linux=$(cat /lab/guest/release)" \
-	"points=$(($(workloads | wc -l) * ${#transports[@]} +
-		$(workloads_pvh | wc -l) * 4 +
-		$(workloads_mq | wc -l) * ${#transports_mq[@]}))"
+	"parts=$PARTS points=$(points)"
 modprobe xen-blkback
-micro_backend
-ramdisks "${#backing[@]}" "$RAM_KIB"
 lab_start_daemon
-micro_guest
-macro_baseline workloads_pvh
-one_queue
-if [ "$SET" = full ]; then
-	growth
-	rmmod brd
+for part in ${PARTS//,/ }; do
+	say "note part $part"
 	ramdisks "${#backing[@]}" "$RAM_KIB"
-	four_queues
-fi
+	case $part in
+	micro)
+		micro_backend
+		micro_guest
+		;;
+	baseline) macro_baseline workloads_pvh ;;
+	one) one_queue ;;
+	growth) growth ;;
+	four) four_queues ;;
+	*) lab_broken "no part '$part'" ;;
+	esac
+	rmmod brd
+done
 lab_stop_daemon
-rmmod brd
 say "complete"
 lab_pass

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Makes a report of what measure.sh said.
 
-    report.py [--compare OLD.json] LOG DIR
+    report.py [--compare OLD.json] DIR LOG...
 
-LOG has lines "bench: KIND KEY=VALUE..."; DIR gets report.json, report.md, and
+Each LOG, of one boot, has lines "bench: KIND KEY=VALUE..."; DIR gets report.json, report.md, and
 what gnuplot needs for the pictures.  The summary goes to standard output.  All
 costs are instructions of the whole machine, counted by the emulator's clock;
 nothing here is time of any hardware.
@@ -82,38 +82,51 @@ def make_fio(values):
             "instructions": round(values["ms"] * 4e6 / values["kib"])}
 
 
-def read_log(path):
-    """The report, as far as the log goes."""
+def add_set(report, values):
+    """What is measured; with several boots the parts of all of them."""
+    if "set" in report:
+        for key in ("parts", "points"):
+            values[key] = report["set"][key] + (
+                "," if key == "parts" else 0) + values[key]
+    report["set"] = values
+
+
+def add_line(report, kind, text):
+    """One line of a log."""
+    values = pairs(text)
+    if kind == "set":
+        add_set(report, values)
+    elif kind == "point":
+        report["macro"].append(make_point(values))
+    elif kind == "probed":
+        add_probed(report, values)
+    elif kind == "growth":
+        report["grown"].append(make_grown(values))
+    elif kind == "fio":
+        report["fio"].append(make_fio(values))
+    elif kind == "micro":
+        report["micro_backend"] = json.loads(text)
+    elif kind == "guest":
+        report["micro_guest"].append(make_guest(values))
+
+
+def read_logs(paths):
+    """The report, as far as the logs go."""
     report = {"format": 2, "unit": "instructions", "complete": False,
               "macro": [], "grown": [], "fio": [], "micro_backend": None,
               "micro_guest": []}
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if not line.endswith("\n"):
-                break   # the run ended in the middle of it
-            found = re.match(r"\[[0-9.]+\] bench: (\w+) ?(.*)", line)
-            if not found:
-                continue
-            kind, text = found.groups()
-            values = pairs(text)
-            if kind == "set":
-                report["set"] = values
-            elif kind == "point":
-                report["macro"].append(make_point(values))
-            elif kind == "probed":
-                add_probed(report, values)
-            elif kind == "growth":
-                report["grown"].append(make_grown(values))
-            elif kind == "fio":
-                report["fio"].append(make_fio(values))
-            elif kind == "micro":
-                report["micro_backend"] = json.loads(text)
-            elif kind == "guest":
-                report["micro_guest"].append(make_guest(values))
-            elif kind == "complete":
-                report["complete"] = True
+    complete = 0
+    for path in paths:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if not line.endswith("\n"):
+                    break   # the run ended in the middle of it
+                found = re.match(r"\[[0-9.]+\] bench: (\w+) ?(.*)", line)
+                if found:
+                    complete += found.group(1) == "complete"
+                    add_line(report, *found.groups())
     report["missing"] = what_is_missing(report)
-    report["complete"] = report["complete"] and not report["missing"]
+    report["complete"] = complete == len(paths) and not report["missing"]
     return report
 
 
@@ -380,10 +393,10 @@ def main():
     """See above."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--compare", metavar="OLD.json")
-    parser.add_argument("log")
     parser.add_argument("dir")
+    parser.add_argument("log", nargs="+")
     args = parser.parse_args()
-    report = read_log(args.log)
+    report = read_logs(args.log)
     if "set" not in report or not costs(report):
         print("report.py: nothing was measured", file=sys.stderr)
         return 2

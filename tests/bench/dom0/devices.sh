@@ -60,6 +60,23 @@ attach_blkfront() { # DISK PATH [PERSISTENT [QUEUES]]
 		lab_fail "no /dev/$1 in the guest"
 }
 
+# Of QEMU, which libxl starts with the guest; direct I/O, as the others do it.
+qdisk_spec() {
+	echo "format=raw,vdev=${disk[qdisk]},access=rw,backendtype=qdisk,$(
+		)direct-io-safe,target=${backing[qdisk]}"
+}
+
+qdisk_config() {
+	echo 'device_model_override = "/lab/files/qdisk/start"'
+}
+
+attach_qdisk() {
+	lab_wait_for 60 lab_domu_exec "$DOMAIN" test -b "/dev/${disk[qdisk]}" ||
+		lab_fail "no disk of QEMU: $(tail -n 3 /var/log/xen/qemu-dm-n.log)"
+	xenstore-ls "/local/domain/0/backend/qdisk/$(xl domid "$DOMAIN")" \
+		>/dev/null || lab_fail "${disk[qdisk]} is not QEMU's"
+}
+
 our_disks() {
 	lab_domu_exec "$DOMAIN" 'cd /sys/block && ls -d vd* 2>/dev/null || :'
 }
@@ -134,9 +151,10 @@ $(guest_ramdisk)" || lab_fail "preparing the guest $1"
 guest_end() {
 	local each
 
-	for each in xvda xvdb xvdc; do
+	for each in xvda xvdb; do
 		! lab_domu_exec "$DOMAIN" test -b /dev/$each ||
-			xl block-detach "$DOMAIN" $each || :
+			xl block-detach "$DOMAIN" $each ||
+			lab_fail "detaching $each"
 	done
 	lab_domu_shutdown "$DOMAIN" || lab_fail "shutting down $DOMAIN"
 }

@@ -13,8 +13,8 @@ requests() { # SIZE
 	4k) n=2000 ;;
 	16k) n=1500 ;;
 	64k) n=800 ;;
-	256k) n=200 ;;
-	1m) n=64 ;;
+	256k) n=256 ;;
+	1m) n=128 ;;
 	esac
 	[ "$SET" != smoke ] || n=$((n / 2))
 	echo "$n"
@@ -165,8 +165,8 @@ measure() { # TRANSPORT SIZE DIRECTION DEPTH
 	[[ $values == ios=[1-9]* ]] || lab_fail "the load on $1 ($*): no result"
 	say "point $key $values"
 	# What is granted for a request does not depend on its neighbours.
-	case $1,$probed,$4 in
-	floor,*|*,0,*|*,4|*,128) return 0 ;;
+	case $1,$probed,$3,$4 in
+	floor,*|*,0,*|*,read,*|*,write,*|*,4|*,128) return 0 ;;
 	esac
 	probes_switch 1
 	values=$(one "$@" $((n / 4))) || lab_fail "the load on $1 ($*), probed"
@@ -180,6 +180,8 @@ warm_up() { # TRANSPORT…
 
 	for each; do
 		one "$each" 64k write 32 512 >/dev/null ||
+			lab_fail "the load on $each"
+		[ "$SET" = smoke ] || one "$each" 1m write 32 64 >/dev/null ||
 			lab_fail "the load on $each"
 	done
 }
