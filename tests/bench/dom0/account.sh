@@ -92,6 +92,9 @@ account_wanted() { # TRANSPORT SIZE DIRECTION DEPTH
 	quick,window|quick,blkfront|quick,blkfront-none)
 		[[ $2,$3,$4 =~ ^(4k,rand.*,(1|32)|64k,rand.*,32)$ ]]
 		;;
+	full,floor|full,pvh-floor|full,packed*|full,direct-map|full,blkfront-nopersist)
+		return 1
+		;;
 	full,*) [[ $2,$3,$4 =~ ^(4k,rand.*,(1|32)|(64k|1m),rand.*,32)$ ]] ;;
 	*) return 1 ;;
 	esac
