@@ -97,10 +97,10 @@ static bool argument(const uint32_t *words, unsigned int n, unsigned int index,
 	unsigned int at = 1, i, size;
 
 	for (i = 0; i < index; i++) {
-		size = words[0] >> ARG_SHIFT(i) & 3;
+		size = (words[0] >> ARG_SHIFT(i)) & 3;
 		at += size;
 	}
-	size = words[0] >> ARG_SHIFT(index) & 3;
+	size = (words[0] >> ARG_SHIFT(index)) & 3;
 	if (!size || size == 3 || at + size > n)
 		return false;
 	*value = words[at];
@@ -227,8 +227,8 @@ void trace_cpu(struct trace *t, const void *data, size_t len, size_t room,
 		t->lost++;
 	while (len >= sizeof(head)) {
 		memcpy(&head, p, sizeof(head));
-		n = head >> WORDS_SHIFT & WORDS_MASK;
-		start = sizeof(head) + (head & HAS_CYCLES ? 8 : 0);
+		n = (head >> WORDS_SHIFT) & WORDS_MASK;
+		start = sizeof(head) + ((head & HAS_CYCLES) ? 8 : 0);
 		size = start + n * sizeof(*words);
 		if (size > len)
 			break;
