@@ -15,7 +15,7 @@ GUEST_PROBES=(gnttab_grant_foreign_access_ref gnttab_end_foreign_access_ref)
 DOM0_PROBES=(gnttab_map_refs gnttab_unmap_refs gnttab_batch_copy)
 # shellcheck source=tests/lab/dom0/probes.sh
 . /lab/dom0/probes.sh
-for part in devices load micro baseline growth; do
+for part in devices load account micro baseline growth; do
 	# shellcheck source=/dev/null
 	. "/lab/files/dom0/$part.sh"
 done

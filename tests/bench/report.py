@@ -17,6 +17,7 @@ import json
 import re
 import sys
 
+import account
 from growth import draw_growth, growth_tables, make_growth, make_grown
 from micro import (BACKEND, GUEST, crossover_table, draw_micro, make_crossover,
                    make_guest, micro_tables)
@@ -327,7 +328,8 @@ def markdown(report):
     return text + "\n".join(part for part in (
         target_table(report), overhead_table(report), growth_tables(report),
         crossover_table(report), macro_tables(report), fio_table(report),
-        micro_tables(report), count_table(report)) if part)
+        micro_tables(report), count_table(report),
+        account.tables(report, table)) if part)
 
 
 # --- pictures ----------------------------------------------------------------
@@ -366,6 +368,7 @@ def costs(report):
               "batch %(batch)d" % r] = r["pair"]
     for r in report["grown"]:
         found["%(axis)s %(n)d %(rw)s %(transport)s" % r] = r["instructions"]
+    found.update(account.costs(report))
     return found
 
 
@@ -400,6 +403,7 @@ def main():
     if "set" not in report or not costs(report):
         print("report.py: nothing was measured", file=sys.stderr)
         return 2
+    account.read(report, args.log)
     report["targets"] = make_targets(report)
     report["overheads"] = make_overheads(report)
     report["growth"] = make_growth(report)

@@ -193,6 +193,7 @@ macro() { # WORKLOADS TRANSPORT…
 	while read -r size rw depth <&3; do
 		for each; do
 			measure "$each" "$size" "$rw" "$depth"
+			account "$each" "$size" "$rw" "$depth"
 		done
 	done 3< <("$list")
 }
