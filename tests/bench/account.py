@@ -17,7 +17,7 @@ WHO = ("dom0", "guest")
 # What the domains and idle may differ from the clock by, which is read between
 # two hypercalls: parts of it.
 CLOCK_ERROR = 0.002
-# What the accounts may differ by from what the load's own clock says.
+# What the accounts may differ by from what the load's own clock says in the long run.
 LOAD_ERROR = 0.02
 # Records before it is known whose they are, as a part of all.
 UNKNOWN = 0.02
@@ -70,7 +70,7 @@ def marginal(runs, part):
     ios = long["ios"] - short["ios"]
     if ios <= 0:
         return None
-    skipped = KEY + ("part", "run", "ios")
+    skipped = KEY + ("part", "run", "ios", "timed", "ns")
     return {name: (long.get(name, 0) - short.get(name, 0)) / ios
             for name in {**short, **long} if name not in skipped}
 
@@ -94,7 +94,7 @@ def complaints(runs, cpu, trace, load):
     if abs(unknown) > UNKNOWN * total:
         found.append("%.2f calls of nobody" % unknown)
     busy = sum(cpu["cpu." + who] for who in WHO)
-    if load and abs(busy - load) > LOAD_ERROR * load:
+    if abs(busy - load) > LOAD_ERROR * load:
         found.append("%d instructions where the load counts %d" % (busy, load))
     return found
 
@@ -111,7 +111,7 @@ def calls(trace, who):
     return {name: found[name] for name in sorted(found)}
 
 
-def make(key, runs, load):
+def make(key, runs):
     """The account of one measurement, or None if a run is missing."""
     if any(each not in runs for each in RUNS):
         return None
@@ -124,7 +124,8 @@ def make(key, runs, load):
                            for part in ("cpu", "trace")}
     account["instructions"] = {who: round(cpu["cpu." + who])
                                for who in WHO + ("idle", "other")}
-    account["load"] = load
+    long = runs["cpu", "long"]
+    load = account["load"] = round(long["ns"] / long["timed"])
     account["context_switches"] = {who: round(cpu[who + ".ctxt"], 3)
                                    for who in WHO}
     for name in SUMS:
@@ -140,9 +141,10 @@ def finish(report, runs):
     """Adds "accounting" to the report, in the order of the log."""
     report["accounting"] = []
     for key, each in runs.items():
-        point = find(report, key)
-        account = make(key, each, point and point["instructions"])
+        account = make(key, each)
         if account:
+            point = find(report, key)
+            account["measured"] = point and point["instructions"]
             report["accounting"].append(account)
         else:
             report["missing"].append("account of " + " ".join(
@@ -173,7 +175,8 @@ def domain_row(account):
     shares = account["instructions"]
     return ["%(size)s %(rw)s, depth %(depth)s, %(transport)s" % account,
             shares["guest"], shares["dom0"], shares["idle"] + shares["other"],
-            shares["guest"] + shares["dom0"], account["load"] or "-",
+            shares["guest"] + shares["dom0"], account["load"],
+            account["measured"] or "-",
             "%.3f" % account["context_switches"]["guest"],
             "%.3f" % account["context_switches"]["dom0"],
             "%.3f" % (account["switches"]["guest"] + account["switches"]["dom0"]),
@@ -217,9 +220,10 @@ def tables(report, table):
         return ""
     text = ("## Whose the instructions are\n\n"
             "What Xen does for a domain is that domain's. *By the load* is what "
-            "the load's own clock said\nin the measurement above.\n\n" +
+            "the load's own clock said\nmeanwhile, *measured* what it said in "
+            "the measurement above.\n\n" +
             table(["measurement", "guest", "dom0", "nobody", "sum", "by the load",
-                   "guest: context switches", "dom0", "Xen: switches", ""],
+                   "measured", "guest: context switches", "dom0", "Xen: switches", ""],
                   [domain_row(account) for account in accounts]))
     loads = {}
     for account in accounts:

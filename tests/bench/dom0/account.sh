@@ -39,10 +39,10 @@ account_load() {
 		grep ^ctxt /proc/stat"
 }
 
-# From what account_load() printed: "ios=N guest.ctxt=N".
+# From what account_load() printed: "ios=N timed=N ns=N guest.ctxt=N".
 account_guest() {
 	awk '$1 == "ctxt" { ctxt = $2 - ctxt }
-		/^thread=/ { print $2 }
+		/^thread=/ { print $2, $3, $4 }
 		END { print "guest.ctxt=" ctxt }' | paste -sd ' '
 }
 
