@@ -59,25 +59,23 @@ def backend_points(report, name):
 
 def crossover_rows(report):
     """For each size what a buffer costs on both sides, by way: through the window
-    it has a place and the guest's copy (two for one that the device writes, since
-    what it held goes in first); directly it has grants, and their copy by Xen
-    or their mapping.  What the backend itself does with the bytes is in none."""
+    it has a place and the guest's copy; directly it has grants, and their copy by
+    Xen or their mapping.  What the backend itself does with the bytes is in none.
+    A buffer that the device writes in whole is copied once, too; with
+    whole-writes=0 twice, which is not in this."""
     rows = []
     for size in CROSSOVER_SIZES:
         pages = size // PAGE
-        window, place, direct = (
-            between(guest_points(report, mode, what), size)
-            for mode, what in (("window", "dma"), ("window", "place"),
-                               ("direct", "dma")))
+        window, direct = (between(guest_points(report, mode, "dma"), size)
+                          for mode in ("window", "direct"))
         copy_from, copy_to, *maps = (
             between(backend_points(report, name), pages)
             for name in ("grant-copy-from", "grant-copy-to", "grant-map",
                          "grant-unmap"))
-        if None in (window, place, direct, copy_from, copy_to, *maps):
+        if None in (window, direct, copy_from, copy_to, *maps):
             continue
-        for rw, buffer, copy in (("write", window, copy_from),
-                                 ("read", 2 * window - place, copy_to)):
-            rows.append({"rw": rw, "size": size, "window": round(buffer),
+        for rw, copy in (("write", copy_from), ("read", copy_to)):
+            rows.append({"rw": rw, "size": size, "window": round(window),
                          "direct_copy": round(direct + copy),
                          "direct_map": round(direct + sum(maps))})
     return rows
