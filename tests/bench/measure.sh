@@ -32,7 +32,7 @@ choose() {
 		transports=(floor window auto direct-copy direct-map packed
 			packed-auto blkfront blkfront-none blkfront-nopersist
 			qdisk)
-		PARTS=${PARTS:-micro,baseline,one,growth,four}
+		PARTS=${PARTS:-micro,baseline,one,four,growth,vcpus}
 		;;
 	quick) transports=(floor window auto direct-copy blkfront blkfront-none) ;;
 	smoke) transports=(floor window blkfront) ;;
@@ -80,7 +80,7 @@ workloads_pvh() {
 # With four queues and threads; depth is of all together.
 workloads_mq() {
 	[ "$SET" != full ] || workloads | grep -vE '^(16|256)k' |
-		grep -E 'rand.* (4|128)$| 32$'
+		grep -E 'rand.* (32|128)$'
 }
 
 # --- how -----------------------------------------------------------------
@@ -116,7 +116,6 @@ four_queues() {
 }
 
 growth() {
-	growth_vcpus
 	growth_guests
 	rmmod brd
 	ramdisks 33 8192
@@ -155,6 +154,7 @@ for part in ${PARTS//,/ }; do
 	baseline) macro_baseline workloads_pvh ;;
 	one) one_queue ;;
 	growth) growth ;;
+	vcpus) growth_vcpus ;;
 	four) four_queues ;;
 	*) lab_broken "no part '$part'" ;;
 	esac
