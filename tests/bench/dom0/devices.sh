@@ -70,10 +70,14 @@ qdisk_config() {
 	echo 'device_model_override = "/lab/files/qdisk/start"'
 }
 
-attach_qdisk() {
-	lab_wait_for 60 lab_domu_exec "$DOMAIN" test -b "/dev/${disk[qdisk]}" ||
-		lab_fail "no disk of QEMU: $(tail -n 3 /var/log/xen/qemu-dm-n.log)"
-	xenstore-ls "/local/domain/0/backend/qdisk/$(xl domid "$DOMAIN")" \
+# guest_qdisk NAME [KEY=VALUE…]: as guest(), with this disk; fails without it.
+guest_qdisk() {
+	lab_domu_create "$@" "disk=$(qdisk_spec)" "config=$(qdisk_config)" ||
+		return
+	guest_up "$1"
+	lab_wait_for 30 lab_domu_exec "$1" test -b "/dev/${disk[qdisk]}" ||
+		return
+	xenstore-ls "/local/domain/0/backend/qdisk/$(xl domid "$1")" \
 		>/dev/null || lab_fail "${disk[qdisk]} is not QEMU's"
 }
 
@@ -114,12 +118,11 @@ attach_all() { # TRANSPORT…
 
 	for each; do
 		case $each in
-		*floor|blkfront-none) ;;
+		*floor|blkfront-none|qdisk) ;;
 		blkfront) attach_blkfront xvda "${backing[$each]}" 1 "$QUEUES" ;;
 		blkfront-nopersist)
 			attach_blkfront xvdb "${backing[$each]}" 0 "$QUEUES"
 			;;
-		qdisk) attach_qdisk ;;
 		*) attach_ours "$each" ;;
 		esac
 	done
@@ -140,10 +143,14 @@ check_queues() { # TRANSPORT…
 
 # guest NAME [KEY=VALUE…]: becomes the one that is measured; with a ramdisk.
 guest() {
+	lab_domu_create "$@"
+	guest_up "$1"
+}
+
+guest_up() { # NAME
 	DOMAIN=$1
 	devid=()
-	lab_domu_create "$@"
-	lab_domu_wait "$1"
+	lab_domu_wait "$1" || lab_fail "$1 does not come up"
 	lab_domu_exec "$1" "modprobe xen-blkfront
 $(guest_ramdisk)" || lab_fail "preparing the guest $1"
 }
