@@ -85,13 +85,16 @@ our_disks() {
 	lab_domu_exec "$DOMAIN" 'cd /sys/block && ls -d vd* 2>/dev/null || :'
 }
 
-# disk_of ID: the name of its disk, when it is there.
+# disk_of ID: the name of its disk, when it is there; without a scheduler, as the
+# udev rule would have it.
 disk_of() {
 	local glob="/sys/bus/xen/devices/virtio-$1/virtio*/block/vd*"
 
 	lab_wait_for 30 lab_domu_exec "$DOMAIN" "ls -d $glob >/dev/null 2>&1" ||
 		lab_fail "no disk for number $1"
-	lab_domu_exec "$DOMAIN" "basename $glob"
+	lab_domu_exec "$DOMAIN" "name=\$(basename $glob) && echo \$name &&
+		echo none >/sys/block/\$name/queue/scheduler" ||
+		lab_fail "setting the scheduler of number $1"
 }
 
 # Its name is the one that was not there.
