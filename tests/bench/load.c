@@ -78,7 +78,6 @@ struct worker {
 	unsigned long slots;
 	unsigned long flying;
 	unsigned long done;
-	unsigned long first;
 	unsigned long at[QUARTERS + 1];
 	int64_t ns[QUARTERS + 1];
 	int64_t from;
