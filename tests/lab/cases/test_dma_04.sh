@@ -68,7 +68,7 @@ is direct_exhausted "$before"
 clean
 
 for spec in trusted=0,dma=direct trusted=0,dma=auto,direct-threshold=4096 \
-	dma=window; do
+	dma=auto dma=window; do
 	attach_disk d1 "path=$IMAGE,$spec"
 	is mode window
 	fio_verify d1 "$DISK" --bs=64k --size=4m --ioengine=libaio --iodepth=8
