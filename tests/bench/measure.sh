@@ -32,7 +32,7 @@ choose() {
 		transports=(floor window auto direct-copy direct-map packed
 			packed-auto blkfront blkfront-none blkfront-nopersist
 			qdisk)
-		PARTS=${PARTS:-micro,baseline,one,four,growth,vcpus}
+		PARTS=${PARTS:-micro,baseline,one,four,guests,devices,vcpus}
 		;;
 	quick) transports=(floor window auto direct-copy blkfront blkfront-none) ;;
 	smoke) transports=(floor window blkfront) ;;
@@ -121,13 +121,6 @@ four_queues() {
 	QUEUES=1 THREADS=1
 }
 
-growth() {
-	growth_guests
-	rmmod brd
-	ramdisks 33 8192
-	growth_devices
-}
-
 points() {
 	local n=0 part
 
@@ -159,7 +152,12 @@ for part in ${PARTS//,/ }; do
 		;;
 	baseline) macro_baseline workloads_pvh ;;
 	one) one_queue ;;
-	growth) growth ;;
+	guests) growth_guests ;;
+	devices)
+		rmmod brd
+		ramdisks 33 8192
+		growth_devices
+		;;
 	vcpus) growth_vcpus ;;
 	four) four_queues ;;
 	*) lab_broken "no part '$part'" ;;
