@@ -47,8 +47,9 @@ PROBED = {
     "unmap_calls": ("dom0.hits.gnttab_unmap_refs",),
     "copy_calls": ("dom0.hits.gnttab_batch_copy",),
 }
-# What growth has in a whole report of the full set.
-GROWN = ("queues", "vcpus", "devices", "devices-idle", "guests")
+# What parts of the full set have of growth.
+GROWN = {"vcpus": ("queues", "vcpus"), "guests": ("guests",),
+         "devices": ("devices", "devices-idle")}
 
 
 def pairs(text):
@@ -132,21 +133,24 @@ def read_logs(paths):
 
 
 def what_is_missing(report):
-    """What a report of a whole run has, and this one has not."""
+    """What the parts that were to be measured have, and this report has not."""
     settings = report.get("set", {})
     wanted = settings.get("points", 0)
     missing = []
     if len(report["macro"]) != wanted:
         missing.append("%d of %d measurements" % (wanted - len(report["macro"]),
                                                wanted))
-    backend = report["micro_backend"] or {"results": ()}
-    found = {r["name"] for r in backend["results"]}
-    missing += ["backend: " + name for name in BACKEND if name not in found]
-    found = {r["what"] for r in report["micro_guest"]}
-    missing += ["guest: " + name for name in GUEST if name not in found]
-    if settings.get("name") == "full":
-        found = {entry["axis"] for entry in report["grown"]}
-        missing += ["growth: " + name for name in GROWN if name not in found]
+    parts = settings.get("parts", "micro").split(",")
+    if "micro" in parts:
+        backend = report["micro_backend"] or {"results": ()}
+        found = {r["name"] for r in backend["results"]}
+        missing += ["backend: " + name for name in BACKEND
+                    if name not in found]
+        found = {r["what"] for r in report["micro_guest"]}
+        missing += ["guest: " + name for name in GUEST if name not in found]
+    found = {entry["axis"] for entry in report["grown"]}
+    missing += ["growth: " + name for part in parts
+                for name in GROWN.get(part, ()) if name not in found]
     return missing
 
 
