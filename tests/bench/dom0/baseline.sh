@@ -23,7 +23,10 @@ macro_baseline() { # WORKLOADS
 	for each in pvh-window pvh-auto; do
 		detach_ours "$each"
 	done
-	lab_domu_exec h "rmmod xen_virtio_front && insmod /tmp/baseline.ko" ||
+	# The backend is through with them before the guest is.
+	lab_wait_for 30 lab_domu_exec h "rmmod xen_virtio_front 2>/dev/null" ||
+		lab_fail "the module with grants stays in use"
+	lab_domu_exec h "insmod /tmp/baseline.ko" ||
 		lab_fail "loading the module without grants"
 	attach_all pvh-baseline
 	warm_up pvh-baseline
