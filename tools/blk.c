@@ -764,6 +764,8 @@ static void blk_queue_stop(struct xvb_queue *q)
 {
 	struct blk_queue *bq = q->priv;
 
+	/* What was completed while it was drained. */
+	blk_count(bq);
 	bq->blk->fio->close(bq->fio);
 	blk_free_queue(bq);
 	q->priv = NULL;

@@ -175,7 +175,9 @@ struct xvb_host_ops {
  *                is not writable; the range was checked
  * @queue_start: the rings are set up: allocate what one queue needs
  * @queue_run: see xvb_queue_run()
- * @queue_fds: see xvb_queue_fds(); NULL when there are none
+ * @queue_fds: see xvb_queue_fds(); NULL when there are none.  They are looked at
+ *             while a chain of the queue is in flight: a type that has input of
+ *             its own keeps one
  * @queue_drain: finish everything that was taken from the ring and take
  *               nothing more; not flushed by the device but by the caller
  * @queue_settle: see xvb_queue_settle(); not flushed by the device either;

@@ -345,6 +345,7 @@ void xvb_vq_stop(struct xvb_vq *vq)
 {
 	if (!vq->started)
 		return;
+	xvb_vq_publish_tally(vq);
 	vq->started = false;
 	vq_unpin(vq);
 	vq_free(vq);

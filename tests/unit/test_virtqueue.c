@@ -94,6 +94,35 @@ static void direct_chain(void **state)
 	stop(&f);
 }
 
+/* Counters are published once in a sweep, and none is lost. */
+static void tally(void **state)
+{
+	struct guest_buf buf[] = { { 8192, 16, false }, { 8448, 32, true } };
+	struct xvb_vq_stats *stats;
+	struct fixture f;
+
+	(void)state;
+	start(&f, 0);
+	stats = f.vq.stats;
+	once(&f, 0);
+	assert_int_equal(xvb_stat_get(&stats->requests), 1);
+	assert_int_equal(xvb_stat_get(&stats->completed), 1);
+	ring_chain(&f.r, 2, buf, 2);
+	ring_avail(&f.r, 2);
+	assert_int_equal(pop(&f), 1);
+	/* Taken and nothing given back: a queue that waits for its disk. */
+	xvb_vq_flush(&f.vq);
+	assert_int_equal(xvb_stat_get(&stats->requests), 2);
+	assert_int_equal(xvb_stat_get(&stats->completed), 1);
+	assert_int_equal(xvb_stat_get(&stats->bytes_out), 32);
+	/* Given back and not published: a queue that is stopped. */
+	xvb_vq_push(&f.vq, f.chain.id, 32);
+	xvb_vq_stop(&f.vq);
+	assert_int_equal(xvb_stat_get(&stats->completed), 2);
+	assert_int_equal(xvb_stat_get(&stats->bytes_in), 64);
+	stop(&f);
+}
+
 static void indirect_chain(void **state)
 {
 	struct guest_buf buf[] = { { 8192, 16, false }, { 12288, 512, true },
@@ -540,6 +569,7 @@ int main(void)
 		cmocka_unit_test(event_idx_kick),
 		cmocka_unit_test(inflight_record),
 		cmocka_unit_test(push_unknown),
+		cmocka_unit_test(tally),
 		cmocka_unit_test(restart_begins_at_zero),
 		cmocka_unit_test(readonly_rings),
 		cmocka_unit_test(readonly_data),
