@@ -60,10 +60,13 @@ static void storm(struct hostile *h)
 /* States that mean nothing to a connected frontend. */
 static bool storm_tick(struct hostile *h)
 {
-	nodes_states(h, "3 7 8 4");
-	h->count += 4;
-	if (h->connected && now() < h->until)
-		return true;
+	/* Who leaves has written Closing: no other state may come after that. */
+	if (!h->leaving) {
+		nodes_states(h, "3 7 8 4");
+		h->count += 4;
+		if (h->connected && now() < h->until)
+			return true;
+	}
 	milestone("storm %llu states in %u s", (unsigned long long)h->count,
 		  h->seconds);
 	return false;
