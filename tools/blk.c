@@ -489,8 +489,8 @@ static __attribute__((noinline)) int blk_start_gather(struct blk_req *req)
 static inline int blk_start(struct blk_req *req)
 {
 	struct xvb_chain *chain = &req->chain;
-	const struct virtio_blk_outhdr *from;
 	struct virtio_blk_outhdr hdr;
+	const char *from;
 
 	if (unlikely(chain->out_len < sizeof(hdr)))
 		return VIRTIO_BLK_S_IOERR;
@@ -498,8 +498,10 @@ static inline int blk_start(struct blk_req *req)
 		return blk_start_gather(req);
 	/* As every driver makes it.  Copied by its fields, into registers. */
 	from = chain->iov->iov_base;
-	memcpy(&hdr.type, &from->type, sizeof(hdr.type));
-	memcpy(&hdr.sector, &from->sector, sizeof(hdr.sector));
+	memcpy(&hdr.type, from + offsetof(struct virtio_blk_outhdr, type),
+	       sizeof(hdr.type));
+	memcpy(&hdr.sector, from + offsetof(struct virtio_blk_outhdr, sector),
+	       sizeof(hdr.sector));
 	/* The compiler must not read guest memory again. */
 	atomic_signal_fence(memory_order_seq_cst);
 	chain->iov++;

@@ -24,7 +24,7 @@ attach_disk d1 "path=$IMAGE,queues=2"
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=128k \
 	--ioengine=libaio --iodepth=128 --direct=1 --numjobs=2 --time_based \
 	--runtime=300" >/dev/null 2>&1 &
-wait_busy d1 "$DISK" 16
+wait_busy d1 "$DISK" 4
 # Until this has been looked at, however long that takes.
 lab_domu_exec d2 "while [ ! -e /run/stop ]; do
 	$FIO_VERIFY --name=v --filename=$other_disk --bs=4k --time_based \

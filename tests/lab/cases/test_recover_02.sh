@@ -20,7 +20,7 @@ slow_delay 3000
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=128k \
 	--ioengine=libaio --iodepth=64 --direct=1 --numjobs=2 --time_based \
 	--runtime=300" >"$CASE_DIR/fio" 2>&1 &
-wait_busy d1 "$DISK" 16
+wait_busy d1 "$DISK" 4
 worker=$(workers)
 lab_log "killing worker $worker"
 kill -KILL "$worker"

@@ -12,7 +12,7 @@ attach_disk d1 "path=$IMAGE"
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=16k \
 	--ioengine=libaio --iodepth=64 --direct=1 --time_based --runtime=300" \
 	>"$CASE_DIR/fio" 2>&1 &
-wait_busy d1 "$DISK" 16
+wait_busy d1 "$DISK" 4
 lab_stop_daemon || lab_fail "the daemon does not end"
 not_held "$IMAGE" || lab_fail "the image is still open"
 lab_wait_for 20 no_load || lab_fail "fio hangs"

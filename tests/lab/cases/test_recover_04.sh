@@ -13,7 +13,7 @@ lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=16k \
 	--ioengine=libaio --iodepth=64 --direct=1 --time_based --runtime=300" \
 	>"$CASE_DIR/fio" 2>&1 &
 fio=$!
-wait_busy d1 "$DISK" 16
+wait_busy d1 "$DISK" 4
 worker=$(workers)
 kill -STOP "$worker"
 lab_log "worker $worker is stopped"
