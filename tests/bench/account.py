@@ -39,6 +39,11 @@ OTHERS = {"notifications": "notifications, both ways",
           "backend_grant_copies": "dom0: grant copies (ours)"}
 
 
+def number(value):
+    """An integer, or the text if it is none."""
+    return int(value) if re.fullmatch(r"-?[0-9]+", value) else value
+
+
 def read(report, paths):
     """Adds the accounts of the logs to a report, and what is missing of them."""
     runs = {}
@@ -47,8 +52,7 @@ def read(report, paths):
             for line in file:
                 found = re.match(r"\[[0-9.]+\] bench: account (.*)\n", line)
                 if found:
-                    add_run(runs, {name: int(value) if value.isdigit() else
-                                   value for name, _, value in
+                    add_run(runs, {name: number(value) for name, _, value in
                                    (word.partition("=")
                                     for word in found.group(1).split())})
     finish(report, runs)

@@ -85,6 +85,11 @@ workloads_mq() {
 
 # --- how -----------------------------------------------------------------
 
+# Workers of a guest that has gone let go of them in their own time.
+ramdisks_gone() {
+	lab_wait_for 30 rmmod brd || lab_fail "the ramdisks stay in use"
+}
+
 one_queue() {
 	if [[ " ${transports[*]} " != *" qdisk "* ]]; then
 		guest n memory=512
@@ -94,7 +99,7 @@ one_queue() {
 			)$(tail -n 1 /var/log/xen/qemu-dm-n.log 2>&1)"
 		mapfile -t transports < <(printf "%s\n" "${transports[@]}" |
 			grep -vx qdisk)
-		xl destroy n 2>/dev/null || :
+		lab_domu_destroy n || lab_fail "the guest does not go"
 		guest n memory=512
 	fi
 	attach_all "${transports[@]}"
@@ -154,7 +159,7 @@ for part in ${PARTS//,/ }; do
 	one) one_queue ;;
 	guests) growth_guests ;;
 	devices)
-		rmmod brd
+		ramdisks_gone
 		ramdisks 33 8192
 		growth_devices
 		;;
@@ -162,7 +167,7 @@ for part in ${PARTS//,/ }; do
 	four) four_queues ;;
 	*) lab_broken "no part '$part'" ;;
 	esac
-	rmmod brd
+	ramdisks_gone
 done
 lab_stop_daemon
 say "complete"

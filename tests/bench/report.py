@@ -58,7 +58,7 @@ def pairs(text):
     for word in text.split():
         key, equals, value = word.partition("=")
         if equals:
-            found[key] = int(value) if value.isdigit() else value
+            found[key] = account.number(value)
     return found
 
 

@@ -136,7 +136,8 @@ together() {
 				exit 1
 			printf "ios=%d timed=%d ns=%d low=%d high=%d overlap=%d",
 				ios, timed, timed / rate, 1 / low, 1 / high,
-				(to > from ? (end - last) * 100 / (to - from) : 100)
+				(to <= from ? 100 : end <= last ? 0 :
+					(end - last) * 100 / (to - from))
 		}'
 }
 

@@ -41,6 +41,8 @@ reads() {
 
 	attach_disk d1 "path=$IMAGE$1"
 	is whole_writes "$2"
+	# Not before the partition scan is over, which reads as well.
+	lab_domu_exec d1 ": <$DISK"
 	before=$(counters)
 	lab_domu_exec d1 "fio --name=r --filename=$DISK --rw=randread --bs=64k \
 		--size=32m --direct=1 --ioengine=libaio --iodepth=16 --thread \
