@@ -134,10 +134,12 @@ together() {
 		END {
 			if (!rate)
 				exit 1
+			overlap = end > last ? (end - last) * 100 / (to - from) : 0
+			if (to <= from)
+				overlap = 100
 			printf "ios=%d timed=%d ns=%d low=%d high=%d overlap=%d",
 				ios, timed, timed / rate, 1 / low, 1 / high,
-				(to <= from ? 100 : end <= last ? 0 :
-					(end - last) * 100 / (to - from))
+				overlap
 		}'
 }
 

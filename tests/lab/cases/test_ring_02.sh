@@ -22,8 +22,6 @@ for queues in 1 2; do
 		# A large request has a descriptor for each page, if they are
 		# apart: no more than a dozen fit in the ring.
 		wait_busy d1 "$DISK" $((depth < 8 ? (depth + 1) / 2 : 8))
-		lab_wait_for 30 slow_busy ||
-			lab_fail "nothing is in flight in dom0"
 		worker=$(workers)
 		kill -KILL "$worker"
 		lab_wait_for 10 _lab_pid_gone "$worker" ||
