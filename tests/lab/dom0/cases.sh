@@ -236,14 +236,6 @@ slow_delay() { # MILLISECONDS
 	dmsetup --noudevsync resume slow
 }
 
-slow_busy() { # the worker has requests there, not only the guest
-	local reads writes
-
-	read -r reads writes <"/sys/block/$(
-		dmsetup info -c --noheadings -o blkdevname slow)/inflight"
-	[ $((reads + writes)) -gt 0 ]
-}
-
 # A disk that completes each request some time after it was submitted, and takes
 # requests that must not wait, which dm-delay does not.
 late_disk() { # MIB NANOSECONDS
