@@ -37,9 +37,10 @@ _lab_agent_fill() {
 	lab_in_root "$root" "$dir" gcc "${flags[@]}" -o labcon labcon.c frame.c
 	lab_in_root "$root" "$dir" gcc "${flags[@]}" -shared -fPIC \
 		-o hurry.so hurry.c
+	lab_in_root "$root" "$dir" gcc "${flags[@]}" -o registers registers.c
 }
 
-# lab_agent ROOT: print a directory with the programs agent and labcon.
+# lab_agent ROOT: print a directory with the lab's own programs.
 lab_agent() {
 	local name
 
