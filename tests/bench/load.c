@@ -9,19 +9,22 @@
  * (0, 1, ...), a context of libaio's kind, and "depth" requests in flight on each
  * device; a request that is done is followed by one on the same device, by a
  * system call of its own, as fio does it.  What is measured is a state that lasts:
- * first "depth" requests for each device (at least an eighth of "count") are done,
- * then the clock is read, "count" are done, the clock is read, and the thread goes
- * on until all threads have measured, or for a quarter of "count" more when
- * others may still be at it ("begin", in ns of the realtime clock, when several
- * guests start together).
+ * first as many requests as are in flight (at least an eighth of "count") are done,
+ * then the clock is read, "count" are done by all threads together, the clock is read,
+ * and the threads go on for a quarter of "count" more when other guests may still be
+ * at it ("begin", in ns of the realtime clock, when several start together).
  *
  * fio counts milliseconds, and takes 300 million instructions to start; this
- * reads the clock in ns, five times for each thread.  One line for each:
+ * reads the clock in ns, five times.  One line says what was measured:
  *
- *	thread=0 ios=1234 timed=1000 ns=48000000 low=47900 high=48200 from=NS to=NS
+ *	threads=1 ios=1234 timed=1000 ns=48000000 low=47900 high=48200 from=NS to=NS
  *
  * ios are all that were done; low and high are ns for one request in the cheapest
  * and the dearest quarter of the "timed"; from and to are of the realtime clock.
+ *
+ * No two pages of a buffer that follow each other lie together in the guest's memory,
+ * but for chance: how far they do would be different in each boot, and with it how
+ * many segments a request has.
  *
  * Exit status: 0, 1 after an error, which is named on standard error.
  */
@@ -61,8 +64,18 @@ static struct {
 	unsigned int devices;
 } set = { .threads = 1 };
 
-/* Threads that have not measured yet. */
-static atomic_uint busy;
+/* The requests that all threads have done, and when how many of them were. */
+static struct {
+	atomic_ulong done;
+	unsigned long from;
+	struct {
+		unsigned long done;
+		int64_t ns;
+		int64_t realtime;
+	} at[QUARTERS + 1];
+	atomic_bool failed;
+} all;
+
 static pthread_barrier_t ready;
 
 struct worker {
@@ -77,11 +90,6 @@ struct worker {
 	uint64_t cursor[DEVICES_MAX];
 	unsigned long slots;
 	unsigned long flying;
-	unsigned long done;
-	unsigned long at[QUARTERS + 1];
-	int64_t ns[QUARTERS + 1];
-	int64_t from;
-	int64_t to;
 };
 
 static int64_t now(clockid_t clock)
@@ -134,6 +142,23 @@ static int check(const struct io_event *event)
 	return (unsigned long)event->res == set.size ? 0 : -EIO;
 }
 
+/* Of a quarter that ended with these @n: whichever thread they are of. */
+static void count_done(unsigned long n)
+{
+	unsigned long done = atomic_fetch_add(&all.done, n) + n;
+	unsigned long end;
+	unsigned int i;
+
+	for (i = 0; i <= QUARTERS; i++) {
+		end = all.from + set.count * i / QUARTERS;
+		if (done < end || done - n >= end)
+			continue;
+		all.at[i].ns = now(CLOCK_MONOTONIC);
+		all.at[i].realtime = now(CLOCK_REALTIME);
+		all.at[i].done = done;
+	}
+}
+
 /* One call for what has come, and what follows it, if anything does. */
 static int turn(struct worker *w, bool more)
 {
@@ -145,7 +170,7 @@ static int turn(struct worker *w, bool more)
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	w->flying -= n;
-	w->done += n;
+	count_done(n);
 	for (i = 0; i < n && !err; i++) {
 		err = check(&w->events[i]);
 		if (!err && more)
@@ -154,43 +179,41 @@ static int turn(struct worker *w, bool more)
 	return err;
 }
 
-static int turn_until(struct worker *w, unsigned long done)
-{
-	int err = 0;
-
-	while (w->done < done && !err)
-		err = turn(w, true);
-	return err;
-}
-
-static void stamp(struct worker *w, unsigned int quarter)
-{
-	w->ns[quarter] = now(CLOCK_MONOTONIC);
-	w->at[quarter] = w->done;
-}
-
 static int measure(struct worker *w)
 {
-	unsigned long warm = w->slots;
-	unsigned int i;
-	int err;
+	unsigned long end = all.from + set.count;
+	int err = 0;
 
-	if (warm < set.count / 8)
-		warm = set.count / 8;
-	err = turn_until(w, warm);
-	w->from = now(CLOCK_REALTIME);
-	stamp(w, 0);
-	for (i = 1; i <= QUARTERS && !err; i++) {
-		err = turn_until(w, w->at[0] + set.count * i / QUARTERS);
-		stamp(w, i);
-	}
-	w->to = now(CLOCK_REALTIME);
-	atomic_fetch_sub(&busy, 1);
-	while (!err && atomic_load_explicit(&busy, memory_order_relaxed))
+	if (set.begin)
+		end += set.count / 4;
+	while (!err && atomic_load(&all.done) < end &&
+	       !atomic_load(&all.failed))
 		err = turn(w, true);
-	if (set.begin && !err)
-		err = turn_until(w, w->done + set.count / 4);
 	return err;
+}
+
+/* A step that comes by all of @count, and has its neighbours far apart. */
+static size_t stride(size_t count)
+{
+	size_t step = count * 0.618, a, b, rest;
+
+	for (;; step++) {
+		for (a = step, b = count; b; a = b, b = rest)
+			rest = a % b;
+		if (a == 1)
+			return step;
+	}
+}
+
+/* The kernel gives pages that lie together to those who ask one after the other. */
+static void fill_scattered(char *buffers, size_t bytes)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t count = (bytes + page - 1) / page, step = stride(count), i;
+
+	for (i = 0; i < count; i++)
+		buffers[i * step % count * page] = 0x5a;
+	memset(buffers, 0x5a, bytes);
 }
 
 static int worker_setup(struct worker *w)
@@ -206,7 +229,8 @@ static int worker_setup(struct worker *w)
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!w->iocbs || !w->events || w->buffers == MAP_FAILED)
 		return -ENOMEM;
-	memset(w->buffers, 0x5a, bytes);
+	madvise(w->buffers, bytes, MADV_NOHUGEPAGE);
+	fill_scattered(w->buffers, bytes);
 	if (syscall(SYS_io_setup, w->slots, &w->context))
 		return -errno;
 	return 0;
@@ -244,33 +268,34 @@ static void *worker_main(void *data)
 		begin_together();
 	for (slot = 0; slot < w->slots && !err; slot++)
 		err = submit(w, slot);
+	err = err ?: measure(w);
 	if (err)
-		atomic_fetch_sub(&busy, 1);
-	else
-		err = measure(w);
+		atomic_store(&all.failed, true);
 	while (w->flying && !err)
 		err = turn(w, false);
 	w->err = err;
 	return NULL;
 }
 
-static void report(const struct worker *w)
+static void report(void)
 {
 	int64_t low = INT64_MAX, high = 0, each;
 	unsigned int i;
 
 	for (i = 1; i <= QUARTERS; i++) {
-		if (w->at[i] == w->at[i - 1])
+		if (all.at[i].done == all.at[i - 1].done)
 			continue;
-		each = (w->ns[i] - w->ns[i - 1]) /
-		       (int64_t)(w->at[i] - w->at[i - 1]);
+		each = (all.at[i].ns - all.at[i - 1].ns) /
+		       (int64_t)(all.at[i].done - all.at[i - 1].done);
 		low = each < low ? each : low;
 		high = each > high ? each : high;
 	}
-	printf("thread=%u ios=%lu timed=%lu ns=%lld low=%lld high=%lld from=%lld to=%lld\n",
-	       w->number, w->done, w->at[QUARTERS] - w->at[0],
-	       (long long)(w->ns[QUARTERS] - w->ns[0]), (long long)low,
-	       (long long)high, (long long)w->from, (long long)w->to);
+	printf("threads=%lu ios=%lu timed=%lu ns=%lld low=%lld high=%lld from=%lld to=%lld\n",
+	       set.threads, atomic_load(&all.done),
+	       all.at[QUARTERS].done - all.at[0].done,
+	       (long long)(all.at[QUARTERS].ns - all.at[0].ns), (long long)low,
+	       (long long)high, (long long)all.at[0].realtime,
+	       (long long)all.at[QUARTERS].realtime);
 }
 
 static int run(void)
@@ -279,7 +304,9 @@ static int run(void)
 	unsigned long i;
 	int err = 0;
 
-	atomic_store(&busy, set.threads);
+	all.from = set.threads * set.depth * set.devices;
+	if (all.from < set.count / 8)
+		all.from = set.count / 8;
 	if (pthread_barrier_init(&ready, NULL, set.threads))
 		return -ENOMEM;
 	for (i = 0; i < set.threads; i++) {
@@ -293,8 +320,8 @@ static int run(void)
 		pthread_join(workers[i].id, NULL);
 		err = err ?: workers[i].err;
 	}
-	for (i = 0; i < set.threads && !err; i++)
-		report(&workers[i]);
+	if (!err)
+		report();
 	return err;
 }
 

@@ -42,7 +42,7 @@ account_load() {
 # From what account_load() printed: "ios=N timed=N ns=N guest.ctxt=N".
 account_guest() {
 	awk '$1 == "ctxt" { ctxt = $2 - ctxt }
-		/^thread=/ { print $2, $3, $4 }
+		/^threads=/ { print $2, $3, $4 }
 		END { print "guest.ctxt=" ctxt }' | paste -sd ' '
 }
 

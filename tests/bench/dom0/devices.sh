@@ -6,11 +6,10 @@
 RAM_KIB=32768
 MIB=$((RAM_KIB / 1024))
 # How the guest sees the disk, and its I/O scheduler.  For ours it is what the
-# udev rule sets, for blkfront the kernel's default, and none.
+# udev rule sets, for blkfront what the kernel takes, and none.
 declare -A disk=([floor]=ram0 [pvh-floor]=ram0 [blkfront]=xvda [blkfront-none]=xvda
 	[blkfront-nopersist]=xvdb [qdisk]=xvdc)
-declare -A scheduler=([blkfront]=mq-deadline [blkfront-none]=none
-	[blkfront-nopersist]=mq-deadline [qdisk]=mq-deadline)
+declare -A scheduler=([blkfront-none]=none)
 # What ours are attached with, and their numbers.
 declare -A spec=([window]=dma=window [auto]=dma=auto
 	[direct-copy]="dma=direct,direct-grants=copy"
@@ -58,6 +57,15 @@ attach_blkfront() { # DISK PATH [PERSISTENT [QUEUES]]
 		lab_fail "attaching $1"
 	lab_wait_for 30 lab_domu_exec "$DOMAIN" test -b "/dev/$1" ||
 		lab_fail "no /dev/$1 in the guest"
+}
+
+# kernels_scheduler TRANSPORT: what the kernel took for its disk, which is new:
+# mq-deadline with one queue, none with several.
+kernels_scheduler() {
+	scheduler[$1]=$(lab_domu_exec "$DOMAIN" \
+		"sed 's/.*\[\(.*\)\].*/\1/' /sys/block/${disk[$1]}/queue/scheduler") ||
+		lab_fail "reading the scheduler of $1"
+	say "note queues=$QUEUES: the kernel takes ${scheduler[$1]} for $1"
 }
 
 # Of QEMU, which libxl starts with the guest; direct I/O, as the others do it.
@@ -121,10 +129,15 @@ attach_all() { # TRANSPORT…
 
 	for each; do
 		case $each in
-		*floor|blkfront-none|qdisk) ;;
-		blkfront) attach_blkfront xvda "${backing[$each]}" 1 "$QUEUES" ;;
+		*floor|blkfront-none) ;;
+		qdisk) kernels_scheduler "$each" ;;
+		blkfront)
+			attach_blkfront xvda "${backing[$each]}" 1 "$QUEUES"
+			kernels_scheduler "$each"
+			;;
 		blkfront-nopersist)
 			attach_blkfront xvdb "${backing[$each]}" 0 "$QUEUES"
+			kernels_scheduler "$each"
 			;;
 		*) attach_ours "$each" ;;
 		esac

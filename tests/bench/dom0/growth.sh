@@ -23,7 +23,7 @@ grow_here() { # AXIS N TRANSPORT…
 	for rw in "${GROWTH_RW[@]}"; do
 		for each; do
 			values=$(one "$each" 4k "$rw" $((32 * THREADS)) \
-				$((2000 > 500 * THREADS ? 2000 : 500 * THREADS))) ||
+				$((2000 * (THREADS > 1 ? 3 : 1)))) ||
 				lab_fail "the load on $each ($axis $n)"
 			grown "$axis" "$n" "$each" "$rw" "$values"
 		done

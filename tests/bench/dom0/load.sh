@@ -101,11 +101,11 @@ dom0_snapshot() { # TRANSPORT
 		} END { print "blkif-backend", sum + 0 }' /proc/interrupts
 }
 
-# What several threads (of several guests) did together: "ios=N timed=N ns=N low=N
+# What several guests did together: "ios=N timed=N ns=N low=N
 # high=N overlap=PERCENT".  ns is what "timed" take at the sum of their rates; overlap
 # what part of the time all of them were being measured.
 together() {
-	awk '/^thread=/ {
+	awk '/^threads=/ {
 			for (i = 1; i <= NF; i++) {
 				split($i, pair, "=")
 				v[pair[1]] = pair[2]
@@ -150,7 +150,7 @@ one() {
 	dom0_snapshot "$1" | sed 's/^/before /' >/tmp/dom0
 	lab_domu_exec "$DOMAIN" "sh /run/point ${scheduler[$1]:--} $id $dev \
 		size=${bytes_of[$2]} rw=$3 depth=$(($4 / THREADS)) \
-		count=$(($5 / THREADS)) threads=$THREADS" >/tmp/guest || return
+		count=$5 threads=$THREADS" >/tmp/guest || return
 	dom0_snapshot "$1" | sed 's/^/after /' >>/tmp/dom0
 	together </tmp/guest || return
 	differences guest </tmp/guest
@@ -163,7 +163,7 @@ one() {
 measure() { # TRANSPORT SIZE DIRECTION DEPTH
 	local values n key="transport=$1 size=$2 rw=$3 depth=$4 queues=$QUEUES"
 
-	n=$(requests "$2")
+	n=$(($(requests "$2") * (THREADS > 1 ? 3 : 1)))
 	values=$(one "$@" "$n") || lab_fail "the load on $1 ($*)"
 	[[ $values == ios=[1-9]* ]] || lab_fail "the load on $1 ($*): no result"
 	say "point $key $values"

@@ -112,13 +112,15 @@ _lab_boot_watch() {
 }
 
 # Take a processor of this host for each of the machine's, until this shell
-# ends: machines that share them slow each other down beyond all timeouts.
+# ends: machines that share them slow each other down beyond all timeouts.  With
+# --icount one thread is all processors.
 _lab_take_processors() {
 	local total want i fd said=
 	local -a held=()
 
 	total=${LAB_PROCESSORS:-$(nproc)}
 	want=$((LAB_CPUS < total ? LAB_CPUS : total))
+	[ "$LAB_ICOUNT" != 1 ] || want=1
 	mkdir -p "$LAB_CACHE/lock"
 	while :; do
 		for ((i = 0; i < total && ${#held[@]} < want; i++)); do
