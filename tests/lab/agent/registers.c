@@ -22,17 +22,15 @@
 static char mine[REGISTERS][BYTES] __attribute__((aligned(BYTES)));
 static char found[REGISTERS][BYTES] __attribute__((aligned(BYTES)));
 
-#define EACH(x) \
-	x(0) x(1) x(2) x(3) x(4) x(5) x(6) x(7) \
-	x(8) x(9) x(10) x(11) x(12) x(13) x(14) x(15)
-#define LOAD(i)	"vmovdqa " #i "*32(%[mine]), %%ymm" #i "\n"
-#define SAVE(i)	"vmovdqa %%ymm" #i ", " #i "*32(%[found])\n"
-#define WAIT	"mov $50000, %%ecx\n1: dec %%ecx\njnz 1b\n"
+#define EACH	".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
 
 /* The compiler must not use them meanwhile. */
 static void hold(void)
 {
-	asm volatile(EACH(LOAD) WAIT EACH(SAVE) "vzeroupper\n"
+	asm volatile(EACH "vmovdqa \\i*32(%[mine]), %%ymm\\i\n.endr\n"
+		     "mov $50000, %%ecx\n1: dec %%ecx\njnz 1b\n"
+		     EACH "vmovdqa %%ymm\\i, \\i*32(%[found])\n.endr\n"
+		     "vzeroupper\n"
 		     : : [mine] "r" (mine), [found] "r" (found)
 		     : "ecx", "memory", "cc",
 		       "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
