@@ -118,7 +118,7 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 
 	/* It does not shrink any more, and what is free is for all CPUs. */
 	gdma->initial = 0;
-	WRITE_ONCE(gdma->large_slots, 0);
+	grant_dma_window_share(gdma);
 	while ((gdma->max_chunks - gdma->lowest) * GRANT_DMA_CHUNK_SIZE / size <=
 	       slots) {
 		err = grant_dma_window_grow(gdma);
@@ -689,7 +689,7 @@ struct grant_dma *grant_dma_create(struct device *dev, domid_t otherend,
 	struct grant_dma *gdma;
 	int err;
 
-	max_chunks = max(max_chunks, 1U);
+	max_chunks = clamp_t(unsigned int, max_chunks, 1, GRANT_DMA_MAX_CHUNKS);
 	gdma = kvzalloc(struct_size(gdma, chunks, max_chunks), GFP_KERNEL);
 	if (!gdma)
 		return ERR_PTR(-ENOMEM);

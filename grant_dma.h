@@ -189,26 +189,33 @@ struct grant_dma_slot {
 /*
  * Slots of 512 bytes, of 4 KiB and of 32 KiB have a cache: headers and status
  * bytes, pages, and the largest buffers that a disk's driver makes with the
- * default window.  It is as large as what a sweep of completions gives back at
- * once: 32 requests with header and status, or with two large buffers.  All large
- * ones together hold half of the largest window at most, and none on packed
- * rings, which must not want for a slot.
+ * default window.  It holds what a sweep of completions gives back at once: 32
+ * requests of 64 KiB, a page at a time.  All large ones together hold half of the
+ * largest window at most, and none on packed rings, which must not want for a slot;
+ * the others as much, but so many at least as 32 requests have headers and status
+ * bytes.
  */
 #define GRANT_DMA_CACHES	3
-#define GRANT_DMA_CACHE_SLOTS	64
+#define GRANT_DMA_CACHE_SLOTS	512
+#define GRANT_DMA_CACHE_MIN	64U
+#define GRANT_DMA_CACHE_SHARE	2
 #define GRANT_DMA_LARGE_SLOT	SZ_32K
-#define GRANT_DMA_LARGE_SHARE	2
+
+/* Offsets of slots, plus 1, fit in 32 bits. */
+#define GRANT_DMA_MAX_CHUNKS	((SZ_2G - 1) / GRANT_DMA_CHUNK_SIZE)
 
 /**
  * struct grant_dma_cache - free slots of one size on one CPU
  * @top: how many of @off are taken, as a hint: whoever is interrupted between
  *	its look and its exchange finds that out and takes the long way
+ * @room: how many it may be at most
  * @off: offset in the window plus 1; 0 where there is none.  Changed by atomic
  *	exchange only, so that any CPU may empty it
  */
 struct grant_dma_cache {
 	unsigned int top;
-	unsigned long off[GRANT_DMA_CACHE_SLOTS];
+	unsigned int room;
+	u32 off[GRANT_DMA_CACHE_SLOTS];
 };
 
 /**
@@ -254,7 +261,6 @@ struct grant_dma_direct {
  * @iovad: allocator of the window, in granules; chunk 0 begins at the granule
  *	GRANT_DMA_CHUNK_GRANULES, as 0 means failure
  * @cache: free slots of the common sizes, before @iovad
- * @large_slots: how many large slots the cache of a CPU may hold
  * @limit: its last granule
  * @base: address of the first byte of chunk 0, as on a virtqueue
  * @first_ref: reference of the first page of chunk 0.  All references of the
@@ -309,7 +315,6 @@ struct grant_dma {
 	void *priv;
 	struct iova_domain iovad;
 	struct grant_dma_cache __percpu *cache;
-	unsigned int large_slots;
 	unsigned long limit;
 	dma_addr_t base;
 	grant_ref_t first_ref;
@@ -550,15 +555,15 @@ static inline unsigned long grant_dma_cache_get(struct grant_dma_cache *cache)
 }
 
 static inline bool grant_dma_cache_put(struct grant_dma_cache *cache,
-				       unsigned int room, unsigned long off)
+				       unsigned long off)
 {
 	unsigned int top = READ_ONCE(cache->top);
 
-	if (unlikely(top >= room))
+	if (unlikely(top >= READ_ONCE(cache->room)))
 		return false;
 	/* Taken or not before: it is now. */
 	WRITE_ONCE(cache->top, top + 1);
-	return !cmpxchg(&cache->off[top], 0, off + 1);
+	return !cmpxchg(&cache->off[top], 0, (u32)off + 1);
 }
 
 /**
@@ -633,12 +638,20 @@ static inline void grant_dma_window_free(struct grant_dma *gdma,
 					 unsigned long off, size_t size)
 {
 	struct grant_dma_cache *cache = grant_dma_cache_of(gdma, size);
-	unsigned int room = size > XEN_PAGE_SIZE ? READ_ONCE(gdma->large_slots) :
-						   GRANT_DMA_CACHE_SLOTS;
 
-	if (unlikely(!cache || !grant_dma_cache_put(cache, room, off)))
+	if (unlikely(!cache || !grant_dma_cache_put(cache, off)))
 		grant_dma_window_free_slow(gdma, off, size);
 }
+
+/**
+ * grant_dma_window_share() - what is free is for all CPUs
+ * @gdma: the layer
+ *
+ * Caches take less from now on, and no large slots; what they have they hand out.
+ *
+ * Context: any.
+ */
+void grant_dma_window_share(struct grant_dma *gdma);
 
 /**
  * grant_dma_window_take() - take a chunk out of the allocator

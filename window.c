@@ -48,35 +48,76 @@ static void window_want_more(struct grant_dma *gdma)
 }
 
 static void cache_flush_one(struct grant_dma *gdma,
-			    struct grant_dma_cache *cache, unsigned long nr)
+			    struct grant_dma_cache *cache, unsigned long nr,
+			    bool all)
 {
+	unsigned int i, end = all ? GRANT_DMA_CACHE_SLOTS : READ_ONCE(cache->top);
 	unsigned long off;
-	unsigned int i;
 
-	for (i = 0; i < GRANT_DMA_CACHE_SLOTS; i++) {
+	for (i = 0; i < end; i++) {
 		if (!READ_ONCE(cache->off[i]))
 			continue;
 		off = xchg(&cache->off[i], 0);
 		if (off)
 			free_iova_fast(&gdma->iovad, granule_of(off - 1), nr);
 	}
+	WRITE_ONCE(cache->top, 0);
 }
 
 /*
  * Give what all CPUs hold back to the allocator, which can then make large
- * slots of it.
+ * slots of it.  A slot may be above what its cache says to hold; without @all
+ * that is left for another time, for it is rare, and to look costs more.
  */
-static void cache_flush(struct grant_dma *gdma)
+static void cache_flush(struct grant_dma *gdma, bool all)
 {
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
 		struct grant_dma_cache *cache = per_cpu_ptr(gdma->cache, cpu);
 
-		cache_flush_one(gdma, &cache[0], 1);
-		cache_flush_one(gdma, &cache[1], GRANT_DMA_PAGE_GRANULES);
-		cache_flush_one(gdma, &cache[2], LARGE_GRANULES);
+		cache_flush_one(gdma, &cache[0], 1, all);
+		cache_flush_one(gdma, &cache[1], GRANT_DMA_PAGE_GRANULES, all);
+		cache_flush_one(gdma, &cache[2], LARGE_GRANULES, all);
 	}
+}
+
+/* How many slots of this size may be in the cache of a CPU. */
+static unsigned int fair_room(struct grant_dma *gdma, size_t slot)
+{
+	size_t room = grant_dma_max_size(gdma) / GRANT_DMA_CACHE_SHARE / slot /
+		      num_online_cpus();
+
+	return min_t(size_t, room, GRANT_DMA_CACHE_SLOTS);
+}
+
+static void cache_set_rooms(struct grant_dma *gdma, unsigned int small,
+			    unsigned int page, unsigned int large)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct grant_dma_cache *cache = per_cpu_ptr(gdma->cache, cpu);
+
+		WRITE_ONCE(cache[0].room, small);
+		WRITE_ONCE(cache[1].room, page);
+		WRITE_ONCE(cache[2].room, large);
+	}
+}
+
+static void cache_init(struct grant_dma *gdma)
+{
+	unsigned int small = fair_room(gdma, GRANT_DMA_GRANULE);
+	unsigned int page = fair_room(gdma, XEN_PAGE_SIZE);
+
+	cache_set_rooms(gdma, max(small, GRANT_DMA_CACHE_MIN),
+			max(page, GRANT_DMA_CACHE_MIN),
+			fair_room(gdma, GRANT_DMA_LARGE_SLOT));
+}
+
+void grant_dma_window_share(struct grant_dma *gdma)
+{
+	cache_set_rooms(gdma, GRANT_DMA_CACHE_MIN, GRANT_DMA_CACHE_MIN, 0);
 }
 
 unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
@@ -92,7 +133,7 @@ unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
 	/* Others may fill their caches meanwhile, maybe with the last slots. */
 	tries = gdma->max_mapping ? SURE_TRIES : 1;
 	while (unlikely(!pfn) && tries--) {
-		cache_flush(gdma);
+		cache_flush(gdma, gdma->max_mapping);
 		pfn = alloc_iova_fast(&gdma->iovad, nr, gdma->limit, true);
 	}
 	lowest = READ_ONCE(gdma->lowest);
@@ -144,7 +185,7 @@ bool grant_dma_window_take(struct grant_dma *gdma, unsigned int index)
 {
 	unsigned long first = chunk_granule(index), got;
 
-	cache_flush(gdma);
+	cache_flush(gdma, true);
 	/* What is below is not there, so it can only be this one. */
 	got = alloc_iova_fast(&gdma->iovad, GRANT_DMA_CHUNK_GRANULES,
 			      first + GRANT_DMA_CHUNK_GRANULES - 1, true);
@@ -207,10 +248,7 @@ int grant_dma_window_init(struct grant_dma *gdma)
 	gdma->base = XVIO_ADDR_GRANT |
 		     (dma_addr_t)gdma->first_ref << XVIO_ADDR_PAGE_SHIFT;
 	gdma->limit = (gdma->max_chunks + 1) * GRANT_DMA_CHUNK_GRANULES - 1;
-	gdma->large_slots = min_t(size_t, GRANT_DMA_CACHE_SLOTS,
-				  grant_dma_max_size(gdma) /
-				  GRANT_DMA_LARGE_SHARE / GRANT_DMA_LARGE_SLOT /
-				  num_online_cpus());
+	cache_init(gdma);
 	gdma->lowest = gdma->max_chunks;
 
 	err = iova_cache_get();
