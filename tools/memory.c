@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "util.h"
 
 #define MEMORY_MAX_PAGES	(1U << 20)
 
@@ -138,11 +139,38 @@ static unsigned int table_position(const struct xvb_memory_table *table,
 	return low;
 }
 
+/*
+ * Chunks of a driver's window are of one size and follow each other, in addresses and
+ * so in the table: from one of them it is known where another is.
+ */
+static const struct xvb_window *table_guess(const struct xvb_memory_table *table,
+					    const struct xvb_window *last,
+					    uint64_t addr)
+{
+	uint64_t bytes = window_bytes(last);
+	uint64_t pos = last - table->win;
+
+	if (!IS_POWER_OF_2(bytes))
+		return NULL;
+	/* Also to the left, and anywhere at all: whatever the guest says. */
+	pos += (uint64_t)((int64_t)(addr - last->start) >>
+			  __builtin_ctzll(bytes));
+	if (pos >= table->nr ||
+	    addr - table->win[pos].start >= window_bytes(&table->win[pos]))
+		return NULL;
+	return &table->win[pos];
+}
+
 const struct xvb_window *xvb_memory_find(const struct xvb_memory_table *table,
+					 const struct xvb_window *last,
 					 uint64_t addr)
 {
-	unsigned int pos = table_position(table, addr);
+	const struct xvb_window *guess = table_guess(table, last, addr);
+	unsigned int pos;
 
+	if (likely(guess))
+		return guess;
+	pos = table_position(table, addr);
 	if (pos >= table->nr || addr < table->win[pos].start)
 		return NULL;
 	return &table->win[pos];

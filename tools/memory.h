@@ -243,11 +243,13 @@ unsigned int xvb_memory_windows(struct xvb_memory *mem);
 /**
  * xvb_memory_find() - the slow half of xvb_memory_at()
  * @table: table to search
+ * @last: where the last address was, or the window of no bytes behind the others
  * @addr: address from the guest, any value
  *
  * Return: the window that it is in, or NULL.
  */
 const struct xvb_window *xvb_memory_find(const struct xvb_memory_table *table,
+					 const struct xvb_window *last,
 					 uint64_t addr);
 
 /**
@@ -341,7 +343,7 @@ static inline void *xvb_memory_at(struct xvb_memory_view *view, uint64_t addr,
 
 	if (likely(ptr))
 		return ptr;
-	win = xvb_memory_find(view->table, addr);
+	win = xvb_memory_find(view->table, view->win, addr);
 	if (!win)
 		return NULL;
 	view->win = win;

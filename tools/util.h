@@ -8,6 +8,7 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BIT64(n)	(1ULL << (n))
+#define IS_POWER_OF_2(n) ((n) && !((n) & ((n) - 1)))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 

@@ -103,6 +103,8 @@ static void t18_bounds_property(void **state)
 	static const uint32_t wins[][2] = {
 		{ 110, 1 }, { 111, 16 }, { 140, 3 }, { 0, 2 },
 		{ UINT32_MAX - 3, 4 }, { 150, 7 },
+		/* One size, next to each other and not. */
+		{ 131, 4 }, { 127, 4 }, { 135, 4 }, { 145, 4 }, { 161, 4 },
 	};
 	struct xvb_memory_view view = { 0 };
 	struct guest g;
