@@ -44,6 +44,8 @@ lab_domu_create d1 vcpus=2 extra="lab.modargs=direct_max_kb=256"
 attach_disk d1 "path=$IMAGE,dma=auto,direct-threshold=8192"
 is mode auto
 is direct_min 8192
+# Two that follow each other may become one of 8 KiB.
+lab_domu_exec d1 "echo 2 >/sys/block/$(basename "$DISK")/queue/nomerges"
 fio_verify d1 "$DISK" --bs=4k --ioengine=libaio --iodepth=32
 is direct_maps 0
 fio_verify d1 "$DISK" --bs=64k --size=16m --ioengine=libaio --iodepth=8 \
