@@ -2,8 +2,8 @@
 /*
  * file_aio.c - the file engine on libaio
  *
- * Small requests go to a ring of io_uring if there is one (file_uring.c) and
- * come back here when it does not want them.
+ * Requests go to a ring of io_uring if there is one (file_uring.c) and come back
+ * here when it does not want them.
  *
  * The fast path is a sweep: aio_queue() per request fills an iocb and
  * remembers it, aio_submit() is one io_submit() for all of them, aio_reap()
@@ -64,7 +64,7 @@ struct xvb_fio {
 	struct aio_ring *ring;		/* NULL: use io_getevents() */
 	void (*done)(void *ctx, struct xvb_fio_req *req, int result);
 	void *done_ctx;
-	struct xvb_uring *uring;	/* for what is small, or NULL */
+	struct xvb_uring *uring;	/* for what has room there, or NULL */
 	unsigned int inflight;		/* queued and not given to done() */
 	unsigned int submitted;		/* with the kernel's aio */
 	unsigned int queued;		/* in @uring, not submitted */

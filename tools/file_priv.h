@@ -4,7 +4,7 @@
  *
  *	file.c		opening, locking, what a file can do
  *	file_aio.c	the engine: libaio, and who goes elsewhere
- *	file_uring.c	small requests, through memory of our own
+ *	file_uring.c	reads and writes, through memory of our own
  *	file_helper.c	threads for what would block
  */
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * file_uring.c - small requests of the file engine on io_uring
+ * file_uring.c - reads and writes of the file engine on io_uring
  *
  * O_DIRECT I/O to a mapped grant makes the kernel look up and pin every page
- * the slow way, and that is most of what a small request costs.  Here it goes
+ * the slow way, and that is most of what a request costs.  Here it goes
  * through memory that is registered with the ring, pinned once, and the data
  * are copied: a copy of 4 KiB costs a third of what the lookup does
- * (docs/performance.md).  Large requests go straight to the window (file_aio.c):
- * for them there would have to be much memory, and copies that leave the cache.
+ * (docs/performance.md).  What finds no room in it, or is larger than 1 MiB, goes
+ * straight to the window (file_aio.c).
  *
  * The ring never sees granted memory: a process that dies with an io_uring
  * request in flight on a grant mapping corrupts the accounting of the domain's
@@ -39,60 +39,104 @@
 #include "file_priv.h"
 #include "util.h"
 
+/* Up to 16 KiB a request has a slot, above it units that lie together. */
 #define URING_SMALL	16384U	/* bytes of a slot */
 #define URING_SMALL_NR	128U
-#ifndef URING_LARGE
-#define URING_LARGE	65536U
-#define URING_LARGE_NR	32U	/* if it is the only ring of its file... */
-#define URING_LARGE_ALL	64U	/* ...else so many in all of them together... */
-#define URING_LARGE_MIN	4U	/* ...or, if that is more, so many in each */
+#ifndef URING_UNIT
+#define URING_UNIT	65536U
+#define URING_UNITS	64U	/* if it is the only ring of its file... */
+#define URING_UNITS_ALL	64U	/* ...else so many in all of them together... */
+#define URING_UNITS_MIN	4U	/* ...or, if that is more, so many in each */
 #endif
-#define URING_ENTRIES	256U	/* a power of two, not less than all slots */
+#define URING_MIDDLE	65536U
+#define URING_MAX	1048576U
+#define URING_ENTRIES	256U	/* a power of two, not less than slots and units */
 #define URING_MISSES	16	/* in a row, until it is left alone... */
 #define URING_SKIP	1024	/* ...for so many requests */
 
-/* Slots of one size. */
-struct uring_slots {
-	unsigned int nfree;
+/* What is known of requests of about one size. */
+struct uring_class {
 	unsigned int misses;
 	unsigned int skip;		/* requests that are not for us */
-	uint16_t free[URING_SMALL_NR];	/* those of the other size are not more */
 };
 
 struct xvb_uring {
 	struct io_uring ring;
 	int eventfd;
-	char *pool;			/* small slots, then large ones */
+	char *pool;			/* slots, then units */
 	size_t pool_size;
 	uint64_t copied;		/* bytes, that nobody has asked for yet */
 	bool useless;			/* the file cannot do RWF_NOWAIT */
 	struct xvb_ratelimit limit;	/* of what is said about it */
 	atomic_flag taken;
-	struct uring_slots small;
-	struct uring_slots large;
+	unsigned int nfree;
+	uint16_t free[URING_SMALL_NR];	/* slots */
+	uint64_t units;			/* free ones, a bit for each */
+	struct uring_class classes[3];
 };
 
-/* Numbers of large ones begin behind those of the small ones. */
-static inline char *uring_slot(struct xvb_uring *u, unsigned int slot)
+/* Numbers of units begin behind those of the slots. */
+static inline char *uring_memory(struct xvb_uring *u, unsigned int slot)
 {
 	if (slot < URING_SMALL_NR)
 		return u->pool + (size_t)slot * URING_SMALL;
 	return u->pool + (size_t)URING_SMALL_NR * URING_SMALL +
-	       (size_t)(slot - URING_SMALL_NR) * URING_LARGE;
+	       (size_t)(slot - URING_SMALL_NR) * URING_UNIT;
 }
 
-static inline struct uring_slots *uring_slots_of(struct xvb_uring *u,
+/* What a device must split it cannot do without waiting: the largest apart. */
+static inline struct uring_class *uring_class_of(struct xvb_uring *u,
 						 uint64_t len)
 {
-	return len <= URING_SMALL ? &u->small : &u->large;
+	return &u->classes[(len > URING_SMALL) + (len > URING_MIDDLE)];
 }
 
-static inline void uring_free_slot(struct xvb_uring *u,
-				   const struct xvb_fio_req *req)
+static inline unsigned int uring_nr_units(uint64_t len)
 {
-	struct uring_slots *s = uring_slots_of(u, req->len);
+	return (len + URING_UNIT - 1) / URING_UNIT;
+}
 
-	s->free[s->nfree++] = req->slot;
+/* The lowest @n that are free and lie together, or -1.  @n is 1 to 63. */
+static int uring_take_units(struct xvb_uring *u, unsigned int n)
+{
+	uint64_t runs = u->units;	/* bit i: [i, i + have) are free */
+	unsigned int have = 1, step;
+
+	for (; have < n; have += step) {
+		step = MIN(have, n - have);
+		runs &= runs >> step;
+	}
+	if (!runs)
+		return -1;
+	u->units &= ~((BIT64(n) - 1) << __builtin_ctzll(runs));
+	return __builtin_ctzll(runs);
+}
+
+static inline bool uring_alloc(struct xvb_uring *u, struct xvb_fio_req *req)
+{
+	int unit;
+
+	if (likely(req->len <= URING_SMALL)) {
+		if (unlikely(!u->nfree))
+			return false;
+		req->slot = u->free[--u->nfree];
+		return true;
+	}
+	unit = uring_take_units(u, uring_nr_units(req->len));
+	if (unit < 0)
+		return false;
+	req->slot = URING_SMALL_NR + unit;
+	return true;
+}
+
+static inline void uring_free(struct xvb_uring *u,
+			      const struct xvb_fio_req *req)
+{
+	if (likely(req->slot < URING_SMALL_NR))
+		u->free[u->nfree++] = req->slot;
+	else
+		u->units |= (BIT64(uring_nr_units(req->len)) - 1) <<
+			    (req->slot - URING_SMALL_NR);
 }
 
 /* liburing 2.3 of Debian 12 has functions for this and does not export them. */
@@ -150,22 +194,22 @@ static void uring_fill_entries(struct xvb_uring *u)
 }
 
 /* All in order; the lowest is the first to be taken. */
-static void uring_fill_slots(struct uring_slots *s, unsigned int first,
-			     unsigned int nr)
+static void uring_fill(struct xvb_uring *u, unsigned int nr_units)
 {
-	while (s->nfree < nr) {
-		s->free[s->nfree] = first + nr - 1 - s->nfree;
-		s->nfree++;
+	while (u->nfree < URING_SMALL_NR) {
+		u->free[u->nfree] = URING_SMALL_NR - 1 - u->nfree;
+		u->nfree++;
 	}
+	u->units = UINT64_MAX >> (64 - nr_units);
 }
 
-/* How many large slots each of @nr rings of a file has. */
-static unsigned int uring_nr_large(unsigned int nr)
+/* How many units each of @nr rings of a file has. */
+static unsigned int uring_share(unsigned int nr)
 {
-	return MIN(URING_LARGE_NR, MAX(URING_LARGE_ALL / nr, URING_LARGE_MIN));
+	return MIN(URING_UNITS, MAX(URING_UNITS_ALL / nr, URING_UNITS_MIN));
 }
 
-static int uring_init(struct xvb_uring *u, int fd, unsigned int nr_large)
+static int uring_init(struct xvb_uring *u, int fd, unsigned int nr_units)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN |
@@ -174,10 +218,9 @@ static int uring_init(struct xvb_uring *u, int fd, unsigned int nr_large)
 	int ret;
 
 	atomic_flag_clear(&u->taken);
-	uring_fill_slots(&u->small, 0, URING_SMALL_NR);
-	uring_fill_slots(&u->large, URING_SMALL_NR, nr_large);
+	uring_fill(u, nr_units);
 	u->pool_size = (size_t)URING_SMALL_NR * URING_SMALL +
-		       (size_t)nr_large * URING_LARGE;
+		       (size_t)nr_units * URING_UNIT;
 	u->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (u->eventfd < 0)
 		return -errno;
@@ -228,8 +271,7 @@ int xvb_urings_make(struct xvb_file *file, unsigned int nr)
 	if (!file->urings)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
-		ret = uring_init(&file->urings[i], file->fd,
-				 uring_nr_large(nr));
+		ret = uring_init(&file->urings[i], file->fd, uring_share(nr));
 		if (ret)
 			break;
 		file->nr_urings++;
@@ -291,8 +333,8 @@ static void copy_from_slot(const char *from, const struct iovec *iov,
 }
 
 /*
- * There are not fewer entries than slots, and whoever has an entry has a slot: with
- * a slot there is an entry, so that io_uring_get_sqe() has nothing to find out.
+ * There are not fewer entries than slots and units, and whoever has an entry has
+ * memory: with memory there is an entry, so that io_uring_get_sqe() has nothing to find out.
  */
 static inline struct io_uring_sqe *uring_next_entry(struct xvb_uring *u)
 {
@@ -303,19 +345,20 @@ static inline struct io_uring_sqe *uring_next_entry(struct xvb_uring *u)
 
 bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 {
-	struct uring_slots *s = uring_slots_of(u, req->len);
+	struct uring_class *c = uring_class_of(u, req->len);
 	struct io_uring_sqe *sqe;
 	unsigned int flags;
 	char *buf;
 
-	if (unlikely(req->len > URING_LARGE || !s->nfree || u->useless))
+	if (unlikely(req->len > URING_MAX || u->useless))
 		return false;
-	if (unlikely(s->skip)) {
-		s->skip--;
+	if (unlikely(c->skip)) {
+		c->skip--;
 		return false;
 	}
-	req->slot = s->free[--s->nfree];
-	buf = uring_slot(u, req->slot);
+	if (unlikely(!uring_alloc(u, req)))
+		return false;
+	buf = uring_memory(u, req->slot);
 	sqe = uring_next_entry(u);
 	sqe->off = req->offset;
 	sqe->addr = (uintptr_t)buf;
@@ -339,11 +382,13 @@ bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 /* No memory, most likely.  libaio has the requests for a while. */
 static void uring_refused(struct xvb_uring *u, int error)
 {
+	unsigned int i;
+
 	if (xvb_ratelimit(&u->limit))
 		xvb_warn("submitting I/O: %s: libaio goes on",
 			 strerror(-error));
-	u->small.skip = URING_SKIP;
-	u->large.skip = URING_SKIP;
+	for (i = 0; i < ARRAY_SIZE(u->classes); i++)
+		u->classes[i].skip = URING_SKIP;
 }
 
 unsigned int xvb_uring_submit(struct xvb_uring *u)
@@ -378,21 +423,20 @@ struct xvb_fio_req *xvb_uring_take_back(struct xvb_uring *u)
 	sq->sqe_tail--;
 	sqe = &sq->sqes[sq->sqe_tail & (URING_ENTRIES - 1)];
 	req = (struct xvb_fio_req *)(uintptr_t)sqe->user_data;
-	uring_free_slot(u, req);
+	uring_free(u, req);
 	return req;
 }
 
-/* What a device has to split it may not do without waiting: large ones apart. */
 static void uring_learn(struct xvb_uring *u, uint64_t len, int result)
 {
-	struct uring_slots *s = uring_slots_of(u, len);
+	struct uring_class *c = uring_class_of(u, len);
 
 	if (result == -EOPNOTSUPP)
 		u->useless = true;
-	if (result != -EAGAIN || ++s->misses < URING_MISSES)
+	if (result != -EAGAIN || ++c->misses < URING_MISSES)
 		return;
-	s->misses = 0;
-	s->skip = URING_SKIP;
+	c->misses = 0;
+	c->skip = URING_SKIP;
 }
 
 /* What is not complete: an error, or something that another way may bring. */
@@ -411,10 +455,10 @@ static inline int uring_result(struct xvb_uring *u, struct xvb_fio_req *req,
 	if (unlikely(result < 0 || (uint64_t)result != req->len))
 		return uring_failed(u, req->len, result);
 	if (req->op == XVB_FIO_READ) {
-		copy_from_slot(uring_slot(u, req->slot), req->iov, req->niov);
+		copy_from_slot(uring_memory(u, req->slot), req->iov, req->niov);
 		u->copied += req->len;
 	}
-	uring_slots_of(u, req->len)->misses = 0;
+	uring_class_of(u, req->len)->misses = 0;
 	return 0;
 }
 
@@ -435,7 +479,7 @@ unsigned int xvb_uring_reap(struct xvb_uring *u,
 		cqe = &cq->cqes[head & mask];
 		req = (struct xvb_fio_req *)(uintptr_t)cqe->user_data;
 		result = uring_result(u, req, cqe->res);
-		uring_free_slot(u, req);
+		uring_free(u, req);
 		done(ctx, req, result);
 	}
 	head -= *cq->khead;

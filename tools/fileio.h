@@ -9,7 +9,7 @@
  * are what is used there:
  *
  *  - io_uring with memory of our own and a copy, for reads and writes up to
- *    64 KiB, where the kernel has it;
+ *    1 MiB, where the kernel has it;
  *  - libaio, O_DIRECT straight into the window, for other aligned reads and
  *    writes: one io_submit() per sweep of a ring, completions from the ring
  *    that the kernel maps into the process;

@@ -20,9 +20,12 @@
 #include "disk.h"
 #include "file_priv.h"
 
-/* So large that no ring takes it. */
-#define LARGE	(65536 + 4096)
+/* More than a ring takes. */
+#define LARGE	(1048576 + 4096)
 #define DEPTH	32
+#define MIXED	24
+#define MIXED_BYTES	(3 * (4096 + 1048576 + 65536 + 16384 + 524288 + 69632 + 1044480 + \
+			      131072))
 
 /*
  * In the place of libaio's: not 0: take that many, and nothing at every other
@@ -390,9 +393,11 @@ static void engine_ways(void **state)
 		assert_int_equal(copied, 0);
 		/* Blocks that are there: io_uring need not wait. */
 		check_small_ways(&e, buf, 8192);
-		/* The edges of both kinds of slots. */
+		/* The edges of slots and units. */
 		check_small_ways(&e, buf, 16384);
 		check_small_ways(&e, buf, 16384 + 4096);
+		check_small_ways(&e, buf, 65536);
+		check_small_ways(&e, buf, 65536 + 4096);
 		check_small_ways(&e, buf, LARGE - 4096);
 		assert_int_equal(way_of(&e, XVB_FIO_READ, buf + 3, LARGE,
 					&copied), BY_HELPER);
@@ -403,6 +408,67 @@ static void engine_ways(void **state)
 		assert_int_equal(copied, 0);
 	}
 	free(buf);
+	engine_stop(&e);
+}
+
+/* One request behind the other, of all sizes, with others in between. */
+static void mixed_round(struct engine *e, enum xvb_fio_op op,
+			unsigned char *buf, unsigned int turn)
+{
+	static const size_t sizes[] = {
+		4096, 1048576, 65536, 16384, 524288, 69632, 1044480, 131072,
+	};
+	struct xvb_fio_req reqs[DEPTH];
+	struct iovec iov[DEPTH];
+	size_t at = 0;
+	unsigned int i;
+
+	e->done = 0;
+	for (i = 0; i < MIXED; i++) {
+		iov[i] = (struct iovec){
+			buf + at, sizes[(i * 3 + turn) % ARRAY_SIZE(sizes)],
+		};
+		io(e, &reqs[i], op, at, &iov[i], 1);
+		at += iov[i].iov_len;
+		/* So that what is free lies here and there. */
+		if (i % 8 == 5)
+			wait_some(e, i / 2);
+	}
+	wait_all(e, MIXED);
+	assert_int_equal(e->failed, 0);
+	assert_int_equal(at, MIXED_BYTES);
+}
+
+static void engine_mixed(void **state)
+{
+	unsigned char *out = NULL, *in = NULL;
+	struct xvb_fio_counts counts;
+	unsigned int turn;
+	struct engine e;
+	int fd;
+
+	(void)state;
+	engine_start(&e, NULL, false);
+	assert_int_equal(posix_memalign((void **)&out, 4096, MIXED_BYTES), 0);
+	assert_int_equal(posix_memalign((void **)&in, 4096, MIXED_BYTES), 0);
+	/* Blocks that are there: io_uring need not wait. */
+	fd = open(e.path, O_WRONLY | O_CLOEXEC);
+	pattern(out, MIXED_BYTES, 1);
+	assert_int_equal(write(fd, out, MIXED_BYTES), MIXED_BYTES);
+	assert_int_equal(fsync(fd), 0);
+	close(fd);
+	for (turn = 0; turn < 8; turn++) {
+		pattern(out, MIXED_BYTES, turn + 2);
+		memset(in, 0, MIXED_BYTES);
+		mixed_round(&e, XVB_FIO_WRITE, out, turn);
+		mixed_round(&e, XVB_FIO_READ, in, turn + 5);
+		assert_memory_equal(in, out, MIXED_BYTES);
+	}
+	counts = xvb_fio_aio.counts(e.fio);
+	print_message("# %" PRIu64 " of %u requests by io_uring\n",
+		      counts.uring, 16 * MIXED);
+	free(out);
+	free(in);
 	engine_stop(&e);
 }
 
@@ -696,6 +762,7 @@ int main(void)
 		cmocka_unit_test(engine_buffered),
 		cmocka_unit_test(engine_tmpfs),
 		cmocka_unit_test(engine_ways),
+		cmocka_unit_test(engine_mixed),
 		cmocka_unit_test(engine_wakes),
 		cmocka_unit_test(engine_short),
 		cmocka_unit_test(engine_flush_passes),
