@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# A disk that completes its requests later: no completion is missed, small ones
-# (io_uring) and large ones (libaio) mixed.
+# A disk that completes its requests later: no completion is missed, those of
+# io_uring and those that find no room there (libaio) mixed.
 # lab: suites=bookworm,trixie guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh

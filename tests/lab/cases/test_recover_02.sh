@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# A worker is killed with slow I/O in flight: dom0 clean, no grant left, the
-# domU gets errors and can have the disk again (R3, T10).
+# A worker is killed with slow I/O in flight, straight between the disk and granted
+# memory (libaio): dom0 clean, no grant left, the domU gets errors and can have the
+# disk again (R3, T10).
 # lab: suites=bookworm guests=pv timeout=600
 # lab: suites=bookworm guests=pvh guest-suites=debug timeout=600
 # shellcheck source=tests/lab/dom0/cases.sh
@@ -14,7 +15,7 @@ shown_broken() {
 lab_start_daemon
 lab_domu_create d1 vcpus=2
 slow_disk 64
-attach_disk d1 "path=$IMAGE,queues=2"
+attach_disk d1 "path=$IMAGE,queues=2,io_uring=0"
 fio_verify d1 "$DISK" --bs=4k --size=1m
 slow_delay 3000
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=128k \
