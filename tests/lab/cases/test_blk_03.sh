@@ -26,9 +26,12 @@ lab_domu_exec d1 "sha256sum <$DISK" >"$CASE_DIR/sum"
 detach d1 "$DEV"
 [ "$(sha256sum <"$IMAGE")" = "$(cat "$CASE_DIR/sum")" ] ||
 	lab_fail "the image holds something else than the domU saw"
-# Small requests go through io_uring; without it everything is libaio's.
+# Requests go through io_uring; without it they are libaio's.
 attach_disk d1 "path=$IMAGE,logical_block_size=512,io_uring=0"
 fio_verify d1 "$DISK" --bs=512 --size=64k --ioengine=libaio --iodepth=128 \
 	: --bs=4k --ioengine=libaio --iodepth=128
+xen-virtio stats --json d1 "$DEV" >"$CASE_DIR/stats"
+grep -qE '"io-uring":0\b' "$CASE_DIR/stats" || lab_fail "io_uring was used"
+grep -q '"libaio":[1-9]' "$CASE_DIR/stats" || lab_fail "nothing by libaio"
 detach d1 "$DEV"
 lab_pass
