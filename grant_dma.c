@@ -116,9 +116,8 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 			return -ENOSPC;
 	}
 
-	/* It does not shrink any more, and what is free is for all CPUs. */
+	/* It does not shrink any more. */
 	gdma->initial = 0;
-	grant_dma_window_share(gdma);
 	while ((gdma->max_chunks - gdma->lowest) * GRANT_DMA_CHUNK_SIZE / size <=
 	       slots) {
 		err = grant_dma_window_grow(gdma);
@@ -128,6 +127,7 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 		}
 	}
 	gdma->max_mapping = size;
+	grant_dma_window_share(gdma);
 	/* It may have been within reach before. */
 	if (gdma->direct_min <= before)
 		report_threshold(gdma);

@@ -190,10 +190,10 @@ struct grant_dma_slot {
  * Slots of 512 bytes, of 4 KiB and of 32 KiB have a cache: headers and status
  * bytes, pages, and the largest buffers that a disk's driver makes with the
  * default window.  It holds what a sweep of completions gives back at once: 32
- * requests of 64 KiB, a page at a time.  All large ones together hold half of the
- * largest window at most, and none on packed rings, which must not want for a slot;
- * the others as much, but so many at least as 32 requests have headers and status
- * bytes.
+ * requests of 64 KiB, a page at a time.  Those for large slots together hold half of
+ * the largest window at most, and none on packed rings, which must not want for a slot;
+ * those of each other size as much, but so many at least as 32 requests have headers
+ * and status bytes.
  */
 #define GRANT_DMA_CACHES	3
 #define GRANT_DMA_CACHE_SLOTS	512
@@ -261,6 +261,7 @@ struct grant_dma_direct {
  * @iovad: allocator of the window, in granules; chunk 0 begins at the granule
  *	GRANT_DMA_CHUNK_GRANULES, as 0 means failure
  * @cache: free slots of the common sizes, before @iovad
+ * @flush_all_after: in jiffies: when a full window looks for slots everywhere
  * @limit: its last granule
  * @base: address of the first byte of chunk 0, as on a virtqueue
  * @first_ref: reference of the first page of chunk 0.  All references of the
@@ -315,6 +316,7 @@ struct grant_dma {
 	void *priv;
 	struct iova_domain iovad;
 	struct grant_dma_cache __percpu *cache;
+	unsigned long flush_all_after;
 	unsigned long limit;
 	dma_addr_t base;
 	grant_ref_t first_ref;

@@ -8,7 +8,7 @@
  * which maps it once.  From then on a buffer costs an allocation and a copy:
  * no grant operation, no hypercall, no unmap in the backend.
  *
- * Slots of 512 bytes, 4 KiB and 32 KiB, which are almost all, come from a small
+ * Slots of 512 bytes, 4 KiB and 32 KiB, which are almost all, come from a
  * cache of each CPU without a lock.  The allocator behind it is the kernel's own
  * for I/O virtual addresses: per-CPU caches with a lock for slots up to 16 KiB,
  * and a tree.  Chunks that are not there are ranges that we hold allocated
@@ -23,6 +23,9 @@
 
 /* How often a slot is looked for that must be there. */
 #define SURE_TRIES	16
+
+/* How long a slot may be missed in a window that is full. */
+#define FLUSH_ALL_INTERVAL	(HZ / 10)
 
 #define LARGE_GRANULES	(GRANT_DMA_LARGE_SLOT >> GRANT_DMA_GRANULE_SHIFT)
 
@@ -54,6 +57,8 @@ static void cache_flush_one(struct grant_dma *gdma,
 	unsigned int i, end = all ? GRANT_DMA_CACHE_SLOTS : READ_ONCE(cache->top);
 	unsigned long off;
 
+	/* Before the loop: what others put meanwhile is not above it then. */
+	WRITE_ONCE(cache->top, 0);
 	for (i = 0; i < end; i++) {
 		if (!READ_ONCE(cache->off[i]))
 			continue;
@@ -61,13 +66,13 @@ static void cache_flush_one(struct grant_dma *gdma,
 		if (off)
 			free_iova_fast(&gdma->iovad, granule_of(off - 1), nr);
 	}
-	WRITE_ONCE(cache->top, 0);
 }
 
 /*
  * Give what all CPUs hold back to the allocator, which can then make large
- * slots of it.  A slot may be above what its cache says to hold; without @all
- * that is left for another time, for it is rare, and to look costs more.
+ * slots of it.  A slot may be above what its cache says to hold, if its CPU was
+ * interrupted; without @all that is left for another time, for it is rare, and to
+ * look everywhere costs more.
  */
 static void cache_flush(struct grant_dma *gdma, bool all)
 {
@@ -120,6 +125,17 @@ void grant_dma_window_share(struct grant_dma *gdma)
 	cache_set_rooms(gdma, GRANT_DMA_CACHE_MIN, GRANT_DMA_CACHE_MIN, 0);
 }
 
+/* Everywhere where a slot must be found, and else only once in a while. */
+static bool must_flush_all(struct grant_dma *gdma)
+{
+	if (gdma->max_mapping)
+		return true;
+	if (time_before(jiffies, READ_ONCE(gdma->flush_all_after)))
+		return false;
+	WRITE_ONCE(gdma->flush_all_after, jiffies + FLUSH_ALL_INTERVAL);
+	return true;
+}
+
 unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
 {
 	unsigned long nr = slot_granules(size), pfn, off;
@@ -133,7 +149,7 @@ unsigned long grant_dma_window_alloc_slow(struct grant_dma *gdma, size_t size)
 	/* Others may fill their caches meanwhile, maybe with the last slots. */
 	tries = gdma->max_mapping ? SURE_TRIES : 1;
 	while (unlikely(!pfn) && tries--) {
-		cache_flush(gdma, gdma->max_mapping);
+		cache_flush(gdma, must_flush_all(gdma));
 		pfn = alloc_iova_fast(&gdma->iovad, nr, gdma->limit, true);
 	}
 	lowest = READ_ONCE(gdma->lowest);
@@ -249,6 +265,7 @@ int grant_dma_window_init(struct grant_dma *gdma)
 		     (dma_addr_t)gdma->first_ref << XVIO_ADDR_PAGE_SHIFT;
 	gdma->limit = (gdma->max_chunks + 1) * GRANT_DMA_CHUNK_GRANULES - 1;
 	cache_init(gdma);
+	gdma->flush_all_after = jiffies;
 	gdma->lowest = gdma->max_chunks;
 
 	err = iova_cache_get();

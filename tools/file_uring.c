@@ -48,8 +48,8 @@
 #define URING_UNITS_ALL	64U	/* ...else so many in all of them together... */
 #define URING_UNITS_MIN	4U	/* ...or, if that is more, so many in each */
 #endif
-#define URING_MIDDLE	65536U
 #define URING_MAX	1048576U
+#define URING_CLASSES	7U	/* up to 16, 32, 64, ... 1024 KiB */
 #define URING_ENTRIES	256U	/* a power of two, not less than slots and units */
 #define URING_MISSES	16	/* in a row, until it is left alone... */
 #define URING_SKIP	1024	/* ...for so many requests */
@@ -72,7 +72,7 @@ struct xvb_uring {
 	unsigned int nfree;
 	uint16_t free[URING_SMALL_NR];	/* slots */
 	uint64_t units;			/* free ones, a bit for each */
-	struct uring_class classes[3];
+	struct uring_class classes[URING_CLASSES];
 };
 
 /* Numbers of units begin behind those of the slots. */
@@ -84,11 +84,13 @@ static inline char *uring_memory(struct xvb_uring *u, unsigned int slot)
 	       (size_t)(slot - URING_SMALL_NR) * URING_UNIT;
 }
 
-/* What a device must split it cannot do without waiting: the largest apart. */
+/* What a device must split it cannot do without waiting: each size apart. */
 static inline struct uring_class *uring_class_of(struct xvb_uring *u,
 						 uint64_t len)
 {
-	return &u->classes[(len > URING_SMALL) + (len > URING_MIDDLE)];
+	uint64_t twofold = (len - 1) / URING_SMALL;
+
+	return &u->classes[twofold ? 64 - __builtin_clzll(twofold) : 0];
 }
 
 static inline unsigned int uring_nr_units(uint64_t len)
@@ -345,13 +347,14 @@ static inline struct io_uring_sqe *uring_next_entry(struct xvb_uring *u)
 
 bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 {
-	struct uring_class *c = uring_class_of(u, req->len);
+	struct uring_class *c;
 	struct io_uring_sqe *sqe;
 	unsigned int flags;
 	char *buf;
 
-	if (unlikely(req->len > URING_MAX || u->useless))
+	if (unlikely(req->len - 1 >= URING_MAX || u->useless))
 		return false;
+	c = uring_class_of(u, req->len);
 	if (unlikely(c->skip)) {
 		c->skip--;
 		return false;

@@ -155,7 +155,8 @@ static void count_done(unsigned long n)
 			continue;
 		all.at[i].ns = now(CLOCK_MONOTONIC);
 		all.at[i].realtime = now(CLOCK_REALTIME);
-		all.at[i].done = done;
+		/* Others may have had the processor in between. */
+		all.at[i].done = atomic_load(&all.done);
 	}
 }
 

@@ -733,7 +733,7 @@ static void engine_quiet(void **state)
 	assert_int_equal(posix_memalign((void **)&buf, 4096, 4096), 0);
 	pattern(buf, 4096, 1);
 	/* The first one, if a ring cannot have it, is not calm. */
-	assert_int_equal(sweeps(&e, buf, 65), 64 + (int)nr_urings);
+	assert_int_equal(sweeps(&e, buf, 65), 64 + (int)e.file->nr_urings);
 	assert_int_equal(sweeps(&e, buf, 200), 0);
 	assert_true(all_zero(buf, 4096));
 	assert_int_equal(dup2(disk.file->fd, e.file->fd), e.file->fd);
