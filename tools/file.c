@@ -254,11 +254,6 @@ static void file_info_regular(struct xvb_file *file, const struct stat *st,
 				       FILE_MAX_BLOCK);
 }
 
-static bool power_of_two(uint64_t n)
-{
-	return n && !(n & (n - 1));
-}
-
 static int file_info_fill(struct xvb_file *file,
 			  const struct xvb_file_options *opt,
 			  const struct stat *st, uint32_t *logical,
@@ -277,12 +272,12 @@ static int file_info_fill(struct xvb_file *file,
 				     "asking for the size of %s: %s", opt->path,
 				     strerror(-ret));
 	info->block_size = opt->block_size ? opt->block_size : *logical;
-	if (!power_of_two(info->block_size) ||
+	if (!is_power_of_two(info->block_size) ||
 	    info->block_size < FILE_SECTOR || info->block_size > FILE_MAX_BLOCK)
 		return xvb_error_set(err, -EINVAL,
 				     "opening %s: a logical block size of %u is not possible: it is 512 to 4096",
 				     opt->path, info->block_size);
-	if (!power_of_two(info->physical_size) ||
+	if (!is_power_of_two(info->physical_size) ||
 	    info->physical_size < info->block_size)
 		info->physical_size = info->block_size;
 	if (!info->size)

@@ -150,7 +150,7 @@ static const struct xvb_window *table_guess(const struct xvb_memory_table *table
 	uint64_t bytes = window_bytes(last);
 	uint64_t pos = last - table->win;
 
-	if (!IS_POWER_OF_2(bytes))
+	if (!is_power_of_two(bytes))
 		return NULL;
 	/* Also to the left, and anywhere at all: whatever the guest says. */
 	pos += (uint64_t)((int64_t)(addr - last->start) >>

@@ -6,9 +6,11 @@
 #ifndef XVB_UTIL_H
 #define XVB_UTIL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BIT64(n)	(1ULL << (n))
-#define IS_POWER_OF_2(n) ((n) && !((n) & ((n) - 1)))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
@@ -20,5 +22,16 @@
  */
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
+
+/**
+ * is_power_of_two() - is there exactly one bit?
+ * @n: any value
+ *
+ * Return: whether there is.
+ */
+static inline bool is_power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
 
 #endif /* XVB_UTIL_H */
