@@ -22,7 +22,7 @@ grow_here() { # AXIS N TRANSPORT…
 	shift 2
 	for rw in "${GROWTH_RW[@]}"; do
 		for each; do
-			values=$(one "$each" 4k "$rw" $((32 * THREADS)) \
+			values=$(calm "$each" 4k "$rw" $((32 * THREADS)) \
 				$((2000 * (THREADS > 1 ? 3 : 1)))) ||
 				lab_fail "the load on $each ($axis $n)"
 			grown "$axis" "$n" "$each" "$rw" "$values"

@@ -42,7 +42,7 @@ _unexpected() {
 # Processes are slow to start here: awk does what grep and sed would.
 _store() {
 	xenstore-ls -f | awk '{ sub(/ = .*/, "") }
-		!/^\/(local\/domain\/0\/backend(\/[a-z0-9]+)?|libxl|vm|tool(\/.*)?)$/' |
+		!/^\/(local\/domain\/0\/(backend(\/[a-z0-9]+)?|device-model)|libxl|vm|tool(\/.*)?)$/' |
 		sort
 }
 
