@@ -148,9 +148,10 @@ void xvb_uring_signal(struct xvb_uring *u, bool on);
  * @u: ring
  * @req: READ or WRITE
  *
- * Return: false when it has to go another way.
+ * Return: 0, -ENOSPC when there is no room for it before another one completes, or
+ * -EOPNOTSUPP when it has to go another way.
  */
-bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req);
+int xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req);
 
 /**
  * xvb_uring_submit() - start what is queued

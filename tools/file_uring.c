@@ -345,7 +345,7 @@ static inline struct io_uring_sqe *uring_next_entry(struct xvb_uring *u)
 	return &sq->sqes[sq->sqe_tail++ & (URING_ENTRIES - 1)];
 }
 
-bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
+int xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 {
 	struct uring_class *c;
 	struct io_uring_sqe *sqe;
@@ -353,14 +353,14 @@ bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 	char *buf;
 
 	if (unlikely(req->len - 1 >= URING_MAX || u->useless))
-		return false;
+		return -EOPNOTSUPP;
 	c = uring_class_of(u, req->len);
 	if (unlikely(c->skip)) {
 		c->skip--;
-		return false;
+		return -EOPNOTSUPP;
 	}
 	if (unlikely(!uring_alloc(u, req)))
-		return false;
+		return -ENOSPC;
 	buf = uring_memory(u, req->slot);
 	sqe = uring_next_entry(u);
 	sqe->off = req->offset;
@@ -370,7 +370,7 @@ bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 	if (req->op == XVB_FIO_READ) {
 		sqe->opcode = IORING_OP_READ_FIXED;
 		sqe->rw_flags = RWF_NOWAIT;
-		return true;
+		return 0;
 	}
 	flags = RWF_NOWAIT;
 	if (req->flags & XVB_FIO_DSYNC)
@@ -379,7 +379,7 @@ bool xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 	sqe->rw_flags = flags;
 	u->copied += req->len;
 	copy_to_slot(buf, req->iov, req->niov);
-	return true;
+	return 0;
 }
 
 /* No memory, most likely.  libaio has the requests for a while. */

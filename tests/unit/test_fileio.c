@@ -23,6 +23,7 @@
 /* More than a ring takes. */
 #define LARGE	(1048576 + 4096)
 #define DEPTH	32
+#define FOUR_UNITS	262144U	/* of the memory of a ring, which has 64 */
 #define MIXED	24
 #define MIXED_BYTES	(3 * (4096 + 1048576 + 65536 + 16384 + 524288 + 69632 + 1044480 + \
 			      131072))
@@ -51,6 +52,7 @@ int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
  * been shown to it by then, or not yet: both ways of failing are tried.
  */
 static unsigned int uring_refuses;
+static unsigned int uring_submits;
 
 int io_uring_submit(struct io_uring *ring)
 {
@@ -61,6 +63,7 @@ int io_uring_submit(struct io_uring *ring)
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
 	assert_non_null(real);
+	uring_submits++;
 	if (!uring_refuses)
 		return real(ring);
 	uring_refuses--;
@@ -713,6 +716,51 @@ static void engine_uring_refused(void **state)
 	engine_stop(&e);
 }
 
+/* More than the ring has memory for, in one sweep. */
+static void no_room(unsigned int refuse)
+{
+	struct xvb_fio_req reqs[DEPTH];
+	unsigned char *buf = NULL;
+	struct iovec iov[DEPTH];
+	struct engine e;
+	unsigned int i;
+
+	engine_start(&e, NULL, false);
+	fill(e.path);
+	assert_int_equal(posix_memalign((void **)&buf, 4096, DEPTH * FOUR_UNITS),
+			 0);
+	memset(buf, 0, DEPTH * FOUR_UNITS);
+	uring_submits = 0;
+	uring_refuses = refuse;
+	for (i = 0; i < DEPTH; i++) {
+		iov[i] = (struct iovec){ buf + i * FOUR_UNITS, FOUR_UNITS };
+		io(&e, &reqs[i], XVB_FIO_READ, 0, &iov[i], 1);
+	}
+	/* 16 of them have room, which may be free again at once. */
+	if (e.file->nr_urings) {
+		assert_int_not_equal(uring_submits, 0);
+		assert_int_equal(uring_refuses, 0);
+	}
+	uring_refuses = 0;
+	wait_all(&e, DEPTH);
+	assert_int_equal(e.failed, 0);
+	for (i = 0; i < DEPTH * FOUR_UNITS; i += 4096)
+		assert_int_equal(buf[i], 0x33);
+	free(buf);
+	engine_stop(&e);
+}
+
+/*
+ * What is queued is started to make room; nothing is lost, also when the kernel
+ * refuses that.
+ */
+static void engine_no_room(void **state)
+{
+	(void)state;
+	no_room(0);
+	no_room(1);
+}
+
 /*
  * What completes at once stops to signal; when the device changes its habits
  * (here: another file under the same descriptor) nothing is lost.
@@ -772,6 +820,7 @@ int main(void)
 		cmocka_unit_test(engine_quiet),
 		cmocka_unit_test(engine_kernel_full),
 		cmocka_unit_test(engine_uring_refused),
+		cmocka_unit_test(engine_no_room),
 	};
 
 	failed = cmocka_run_group_tests_name("fileio", tests, NULL, NULL);
