@@ -32,7 +32,12 @@
 
 #define BLK_SECTOR_SHIFT	9
 #define BLK_SECTOR		(1U << BLK_SECTOR_SHIFT)
-#define BLK_QUEUE_SIZE		512
+/*
+ * Room for 32 requests of 64 KiB whose pages lie apart.  A packed ring wants a place
+ * in the window for each entry: with half of them buffers may be twice as large.
+ */
+#define BLK_QUEUE_SIZE		1024
+#define BLK_QUEUE_SIZE_PACKED	512
 #define BLK_SEG_MAX		254
 #define BLK_SIZE_MAX		(1U << 20)
 /* Data, header and status each in pieces: more than any driver makes. */
@@ -882,8 +887,8 @@ static int blk_serial(struct blk_dev *blk, struct xvb_params *params,
 static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		      struct xvb_file_options *opt, struct xvb_error *err)
 {
-	uint64_t queues = 1, size = BLK_QUEUE_SIZE, block = 0;
-	bool direct = true, uring = true, whole = true;
+	bool direct = true, uring = true, whole = true, packed = false;
+	uint64_t queues = 1, size, block = 0;
 	int ret;
 
 	opt->path = xvb_params_string(params, "path");
@@ -895,6 +900,9 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		ret = xvb_params_bool(params, "direct", &direct, err);
 	if (!ret)
 		ret = xvb_params_bool(params, "io_uring", &uring, err);
+	if (!ret)
+		ret = xvb_params_bool(params, XVB_PARAM_PACKED, &packed, err);
+	size = packed ? BLK_QUEUE_SIZE_PACKED : BLK_QUEUE_SIZE;
 	/* The bus looks at it; here the promise is kept in any case. */
 	if (!ret)
 		ret = xvb_params_bool(params, XVB_PARAM_WHOLE_WRITES, &whole,

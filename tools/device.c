@@ -113,7 +113,7 @@ int xvb_device_create(struct xvb_params *params, struct xvb_device **out,
 		return ret;
 	dev->ops = ops;
 	dev->direct = direct;
-	ret = xvb_params_bool(params, "packed", &packed, err);
+	ret = xvb_params_bool(params, XVB_PARAM_PACKED, &packed, err);
 	if (ret)
 		goto err_destroy;
 	dev->features |= DEVICE_COMMON;

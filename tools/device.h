@@ -43,6 +43,8 @@
 
 /* Of types with @whole_writes: whether the guest is told. */
 #define XVB_PARAM_WHOLE_WRITES	"whole-writes"
+/* Of all types: packed rings are offered. */
+#define XVB_PARAM_PACKED	"packed"
 
 struct xvb_device;
 struct xvb_queue;
