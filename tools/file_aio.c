@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/param.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,12 @@
 #define AIO_RING_MAGIC	0xa10a10a1
 #define AIO_MAX_DEPTH	4096
 #define AIO_EVENTS	64
+/*
+ * Requests that the kernel is asked to have room for: all processes of a host have
+ * 65536 together (fs.aio-max-nr), unless it is told otherwise, and most requests go
+ * another way.
+ */
+#define AIO_MAX_EVENTS	256U
 #define AIO_CALM	64
 #define AIO_CALM_MAX	(1U << 24)
 #define AIO_MUTE_NS	100000
@@ -111,6 +118,7 @@ static int aio_open(struct xvb_file *file, unsigned int depth,
 				 int result),
 		    void *ctx, struct xvb_fio **out, struct xvb_error *err)
 {
+	unsigned int events = MIN(depth, AIO_MAX_EVENTS);
 	struct aio_ring *ring;
 	struct xvb_fio *fio;
 	int ret;
@@ -129,11 +137,11 @@ static int aio_open(struct xvb_file *file, unsigned int depth,
 	ret = aio_open_eventfd(fio, err);
 	if (ret)
 		goto err_free;
-	ret = io_setup(depth, &fio->ctx);
+	ret = io_setup(events, &fio->ctx);
 	if (ret) {
 		xvb_error_set(err, ret,
 			      "setting up asynchronous I/O for %u requests: %s%s",
-			      depth, strerror(-ret), ret == -EAGAIN ?
+			      events, strerror(-ret), ret == -EAGAIN ?
 			      ": raise the sysctl fs.aio-max-nr" : "");
 		goto err_close;
 	}

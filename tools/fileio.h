@@ -167,7 +167,8 @@ struct xvb_fio_req {
  * @open: make an instance for one thread, at most @depth requests at a time
  * @close: free it; nothing is in flight
  * @queue: take a request; it starts with the next @submit at the latest.
- *         Errors come as completions.
+ *         Errors come as completions.  Calls done, it may be, for some that were
+ *         queued before.
  * @submit: start what is queued; @reap must follow before anybody sleeps,
  *          because an engine need not signal what is complete at once
  * @reap: call done for everything that is complete; with @wait, block until
