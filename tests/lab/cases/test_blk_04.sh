@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Four queues on four processors, every one of them used, verify (R1, R13).
+# Four queues on four processors, every one of them used, verify (R1, R13); what
+# finds no room in the memory that they share for io_uring waits for it.
 # lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
@@ -21,5 +22,18 @@ for queue in 0 1 2 3; do
 		lab_fail "queue $queue was never used"
 done
 [ "$(stat_of d1 "$DEV" mapped)" = 0 ] || lab_fail "mappings are left"
+detach d1 "$DEV"
+
+# A disk that completes at once gives the memory back, and never has to wait.
+counter() { # of the device
+	xen-virtio stats --json d1 "$DEV" | tr -d '\n' |
+		sed 's/.*"total"[^}]*"'"$1"'": *\([0-9]*\).*/\1/'
+}
+attach_disk d1 "path=/dev/ram1,queues=4"
+fio_verify d1 "$DISK" --bs=64k --size=8m "${load/iodepth=32/iodepth=128}"
+lab_log "$(counter io-uring) by io_uring, $(counter libaio) not"
+[ "$(counter io-uring)" -gt 500 ] || lab_fail "too few by io_uring"
+# Some that are next to each other become one that is larger than it may be.
+[ "$(counter libaio)" -le 8 ] || lab_fail "$(counter libaio) by libaio"
 detach d1 "$DEV"
 lab_pass
