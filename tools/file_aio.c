@@ -8,7 +8,9 @@
  * The fast path is a sweep: aio_queue() per request fills an iocb and
  * remembers it, aio_submit() is one io_submit() for all of them, aio_reap()
  * takes completions from the ring that the kernel maps into the process,
- * without a system call.  On a device that completes in io_submit() (a
+ * without a system call.  (Where the ring of io_uring has no more room in the
+ * middle of it, aio_queue() submits what it has to that, and takes what is
+ * complete.)  On a device that completes in io_submit() (a
  * ramdisk) everything is there when aio_reap() looks for the first time.
  *
  * Each iocb signals an eventfd when it completes, for whoever sleeps.  The
@@ -76,6 +78,8 @@ struct xvb_fio {
 	unsigned int submitted;		/* with the kernel's aio */
 	unsigned int queued;		/* in @uring, not submitted */
 	unsigned int flying;		/* with the kernel's io_uring */
+	bool reaping;			/* completions of io_uring are taken */
+	bool full;			/* of this sweep no more fits in @uring */
 	unsigned int nbatch;
 	uint64_t finished;		/* calls of done() */
 	struct xvb_fio_counts counts;	/* that nobody has asked for yet */
@@ -245,7 +249,9 @@ static void aio_uring_done(void *ctx, struct xvb_fio_req *req, int result)
 
 static void aio_reap_uring(struct xvb_fio *fio)
 {
+	fio->reaping = true;
 	xvb_uring_reap(fio->uring, aio_uring_done, fio);
+	fio->reaping = false;
 }
 
 static void aio_submit_uring(struct xvb_fio *fio)
@@ -261,14 +267,21 @@ static void aio_submit_uring(struct xvb_fio *fio)
 
 /*
  * In the middle of a sweep there is no more room: on a device that completes at once
- * there is after this, on others the rest goes straight to the window.
+ * there is after this.  On others what does not fit goes straight to the window, and
+ * that is found out once in a sweep: the rest is submitted together.
  */
 static __attribute__((noinline)) int aio_queue_again(struct xvb_fio *fio,
 						     struct xvb_fio_req *req)
 {
+	int ret;
+
+	if (fio->full || !fio->queued || fio->reaping)
+		return -ENOSPC;
 	aio_submit_uring(fio);
 	aio_reap_uring(fio);
-	return xvb_uring_queue(fio->uring, req);
+	ret = xvb_uring_queue(fio->uring, req);
+	fio->full = ret == -ENOSPC;
+	return ret;
 }
 
 /* There is a ring only for files with O_DIRECT. */
@@ -277,7 +290,7 @@ static inline int aio_queue_uring(struct xvb_fio *fio, struct xvb_fio_req *req)
 	int ret;
 
 	ret = xvb_uring_queue(fio->uring, req);
-	if (unlikely(ret == -ENOSPC && fio->queued))
+	if (unlikely(ret == -ENOSPC))
 		ret = aio_queue_again(fio, req);
 	return ret;
 }
@@ -307,6 +320,7 @@ static void aio_submit(struct xvb_fio *fio)
 
 	if (fio->queued)
 		aio_submit_uring(fio);
+	fio->full = false;
 	while (pos < fio->nbatch) {
 		ret = io_submit(fio->ctx, fio->nbatch - pos, fio->batch + pos);
 		if (ret > 0) {

@@ -72,6 +72,7 @@ struct xvb_uring {
 	unsigned int nfree;
 	uint16_t free[URING_SMALL_NR];	/* slots */
 	uint64_t units;			/* free ones, a bit for each */
+	unsigned int nr_units;		/* free or not */
 	struct uring_class classes[URING_CLASSES];
 };
 
@@ -202,6 +203,7 @@ static void uring_fill(struct xvb_uring *u, unsigned int nr_units)
 		u->free[u->nfree] = URING_SMALL_NR - 1 - u->nfree;
 		u->nfree++;
 	}
+	u->nr_units = nr_units;
 	u->units = UINT64_MAX >> (64 - nr_units);
 }
 
@@ -360,7 +362,8 @@ int xvb_uring_queue(struct xvb_uring *u, struct xvb_fio_req *req)
 		return -EOPNOTSUPP;
 	}
 	if (unlikely(!uring_alloc(u, req)))
-		return -ENOSPC;
+		return uring_nr_units(req->len) > u->nr_units ? -EOPNOTSUPP :
+								-ENOSPC;
 	buf = uring_memory(u, req->slot);
 	sqe = uring_next_entry(u);
 	sqe->off = req->offset;

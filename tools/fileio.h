@@ -167,19 +167,19 @@ struct xvb_fio_req {
  * @open: make an instance for one thread, at most @depth requests at a time
  * @close: free it; nothing is in flight
  * @queue: take a request; it starts with the next @submit at the latest.
- *         Errors come as completions.  Calls done, it may be, for some that were
- *         queued before.
+ *         Errors come as completions.
  * @submit: start what is queued; @reap must follow before anybody sleeps,
  *          because an engine need not signal what is complete at once
  * @reap: call done for everything that is complete; with @wait, block until
- *        at least one is when any is in flight.  Return how many.
+ *        at least one is when any is in flight.  Return how many it was called for.
  * @counts: what was completed since the last call, or NULL for an engine that does
  *          not count
  * @fd: descriptor that becomes readable (edge) when something completes that
  *      the last @reap did not find
  *
- * @queue, @submit and @reap belong to one thread; done is called by @reap
- * only, and may call @queue.
+ * @queue, @submit and @reap belong to one thread.  Done is called by @reap, and by
+ * @queue for requests that were queued before; it may call @queue, which does not
+ * call it then.
  */
 struct xvb_fio_ops {
 	int (*open)(struct xvb_file *file, unsigned int depth,

@@ -57,6 +57,7 @@ struct xvb_fio {
 	struct xvb_fio_req *req[DEPTH];
 	unsigned int nr;
 	unsigned int tick;
+	bool reaping;
 };
 
 static struct xvb_memory mem;
@@ -211,11 +212,32 @@ static void fuzz_close(struct xvb_fio *fio)
 	free(fio);
 }
 
+static unsigned int fuzz_reap(struct xvb_fio *fio, bool wait)
+{
+	static const int results[] = { 0, 0, 0, -5, -28, -95 };
+	struct xvb_fio_req *req;
+	unsigned int n = 0;
+
+	fio->reaping = true;
+	while (fio->nr && (wait || fio->tick++ % 3)) {
+		req = fio->req[fio->tick % fio->nr];
+		fio->req[fio->tick % fio->nr] = fio->req[fio->nr - 1];
+		fio->nr--;
+		fio->done(fio->ctx, req, results[fio->tick % 6]);
+		n++;
+	}
+	fio->reaping = false;
+	return n;
+}
+
 static void fuzz_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 {
 	uint64_t sum = 0;
 	unsigned int i;
 
+	/* As the real one where it has no more room. */
+	if (!fio->reaping && fio->tick % 5 == 2)
+		fuzz_reap(fio, false);
 	check(fio->nr < DEPTH, "no more requests than entries");
 	check(req->offset <= DISK && req->len <= DISK - req->offset,
 	      "request on the disk");
@@ -242,22 +264,6 @@ static void fuzz_queue(struct xvb_fio *fio, struct xvb_fio_req *req)
 static void fuzz_submit(struct xvb_fio *fio)
 {
 	(void)fio;
-}
-
-static unsigned int fuzz_reap(struct xvb_fio *fio, bool wait)
-{
-	static const int results[] = { 0, 0, 0, -5, -28, -95 };
-	struct xvb_fio_req *req;
-	unsigned int n = 0;
-
-	while (fio->nr && (wait || fio->tick++ % 3)) {
-		req = fio->req[fio->tick % fio->nr];
-		fio->req[fio->tick % fio->nr] = fio->req[fio->nr - 1];
-		fio->nr--;
-		fio->done(fio->ctx, req, results[fio->tick % 6]);
-		n++;
-	}
-	return n;
 }
 
 static int fuzz_fd(struct xvb_fio *fio)

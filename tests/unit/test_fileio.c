@@ -23,7 +23,7 @@
 /* More than a ring takes. */
 #define LARGE	(1048576 + 4096)
 #define DEPTH	32
-#define FOUR_UNITS	262144U	/* of the memory of a ring, which has 64 */
+#define UNIT	65536U	/* of the memory of a ring: 16 if there are 4, 4 if there are 16 */
 #define MIXED	24
 #define MIXED_BYTES	(3 * (4096 + 1048576 + 65536 + 16384 + 524288 + 69632 + 1044480 + \
 			      131072))
@@ -53,6 +53,8 @@ int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
  */
 static unsigned int uring_refuses;
 static unsigned int uring_submits;
+/* All of it is complete then, as on a ramdisk. */
+static bool uring_settles;
 
 int io_uring_submit(struct io_uring *ring)
 {
@@ -64,8 +66,13 @@ int io_uring_submit(struct io_uring *ring)
 		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
 	assert_non_null(real);
 	uring_submits++;
-	if (!uring_refuses)
-		return real(ring);
+	if (!uring_refuses) {
+		ret = real(ring);
+		while (uring_settles && ret > 0 &&
+		       io_uring_cq_ready(ring) < (unsigned int)ret)
+			usleep(100);
+		return ret;
+	}
 	uring_refuses--;
 	if (calls++ % 2)
 		return -EAGAIN;
@@ -102,6 +109,8 @@ struct engine {
 	unsigned int done;
 	unsigned int failed;
 	int last;
+	struct xvb_fio_req *more;	/* what completions queue */
+	unsigned int nr_more;
 };
 
 static void on_done(void *ctx, struct xvb_fio_req *req, int result)
@@ -112,6 +121,8 @@ static void on_done(void *ctx, struct xvb_fio_req *req, int result)
 	e->done++;
 	e->failed += result != 0;
 	e->last = result;
+	if (e->nr_more)
+		xvb_fio_aio.queue(e->fio, &e->more[--e->nr_more]);
 }
 
 /* How many rings of io_uring a file gets: all tests run with and without. */
@@ -716,49 +727,161 @@ static void engine_uring_refused(void **state)
 	engine_stop(&e);
 }
 
-/* More than the ring has memory for, in one sweep. */
+/* More than the ring has memory for, in one sweep, and then its completions. */
+static void overfull_sweep(struct engine *e, enum xvb_fio_op op,
+			   unsigned char *buf)
+{
+	struct xvb_fio_req reqs[DEPTH];
+	struct iovec iov[DEPTH];
+	unsigned int i;
+
+	e->done = 0;
+	uring_submits = 0;
+	for (i = 0; i < DEPTH; i++) {
+		iov[i] = (struct iovec){ buf + i * UNIT, UNIT };
+		io(e, &reqs[i], op, i * UNIT, &iov[i], 1);
+	}
+	wait_all(e, DEPTH);
+	assert_int_equal(e->failed, 0);
+}
+
+static void some_rings(struct engine *e, unsigned int nr)
+{
+	nr_urings = nr;
+	engine_start(e, NULL, false);
+	nr_urings = 1;
+}
+
 static void no_room(unsigned int refuse)
+{
+	const size_t size = DEPTH * UNIT;
+	unsigned char *out = NULL, *in = NULL;
+	struct xvb_fio_counts counts;
+	struct engine e;
+	int fd;
+
+	some_rings(&e, 4);
+	assert_int_equal(posix_memalign((void **)&out, 4096, size), 0);
+	assert_int_equal(posix_memalign((void **)&in, 4096, size), 0);
+	/* Blocks that are there, and not cached: io_uring need not wait. */
+	fd = open(e.path, O_WRONLY | O_CLOEXEC);
+	pattern(out, size, 1);
+	assert_int_equal(write(fd, out, size), size);
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	close(fd);
+
+	pattern(out, size, 2);
+	uring_settles = true;
+	uring_refuses = refuse;
+	overfull_sweep(&e, XVB_FIO_WRITE, out);
+	assert_int_equal(uring_refuses, 0);
+	memset(in, 0, size);
+	overfull_sweep(&e, XVB_FIO_READ, in);
+	assert_memory_equal(in, out, size);
+	uring_settles = false;
+	counts = xvb_fio_aio.counts(e.fio);
+	print_message("# %" PRIu64 " of %u requests by io_uring\n",
+		      counts.uring, 2 * DEPTH);
+	free(out);
+	free(in);
+	engine_stop(&e);
+}
+
+/* Does a request of @size begin what is queued already? */
+static bool makes_room(unsigned int rings, size_t size)
 {
 	struct xvb_fio_req reqs[DEPTH];
 	unsigned char *buf = NULL;
 	struct iovec iov[DEPTH];
 	struct engine e;
+	bool submitted;
 	unsigned int i;
 
-	engine_start(&e, NULL, false);
+	some_rings(&e, rings);
 	fill(e.path);
-	assert_int_equal(posix_memalign((void **)&buf, 4096, DEPTH * FOUR_UNITS),
-			 0);
-	memset(buf, 0, DEPTH * FOUR_UNITS);
+	assert_int_equal(posix_memalign((void **)&buf, 4096, DEPTH * size), 0);
 	uring_submits = 0;
-	uring_refuses = refuse;
 	for (i = 0; i < DEPTH; i++) {
-		iov[i] = (struct iovec){ buf + i * FOUR_UNITS, FOUR_UNITS };
+		iov[i] = (struct iovec){
+			buf + i * size, i ? size : 4096,
+		};
 		io(&e, &reqs[i], XVB_FIO_READ, 0, &iov[i], 1);
 	}
-	/* 16 of them have room, which may be free again at once. */
-	if (e.file->nr_urings) {
-		assert_int_not_equal(uring_submits, 0);
-		assert_int_equal(uring_refuses, 0);
-	}
-	uring_refuses = 0;
+	submitted = uring_submits;
 	wait_all(&e, DEPTH);
 	assert_int_equal(e.failed, 0);
-	for (i = 0; i < DEPTH * FOUR_UNITS; i += 4096)
+	for (i = 0; i < DEPTH; i++)
+		assert_int_equal(buf[i * size], 0x33);
+	free(buf);
+	engine_stop(&e);
+	return submitted;
+}
+
+/*
+ * Each completion queues a request of twice the size, which finds no room where the
+ * one before has taken it: these are not taken while others are.
+ */
+static void no_room_again(void)
+{
+	struct xvb_fio_req reqs[DEPTH], more[4 * DEPTH];
+	unsigned char *buf = NULL;
+	struct iovec iov, large;
+	struct engine e;
+	unsigned int i;
+
+	some_rings(&e, 16);
+	fill(e.path);
+	assert_int_equal(posix_memalign((void **)&buf, 4096, 2 * UNIT), 0);
+	iov = (struct iovec){ buf, UNIT };
+	large = (struct iovec){ buf, 2 * UNIT };
+	for (i = 0; i < 4 * DEPTH; i++)
+		more[i] = (struct xvb_fio_req){
+			.op = XVB_FIO_READ, .iov = &large, .niov = 1,
+			.len = 2 * UNIT,
+		};
+	uring_settles = true;
+	e.more = more;
+	e.nr_more = 4 * DEPTH;
+	/* A ring has room for four. */
+	for (i = 0; i < DEPTH / 2; i++)
+		io(&e, &reqs[i], XVB_FIO_READ, 0, &iov, 1);
+	while (e.done < DEPTH / 2 + 4 * DEPTH) {
+		xvb_fio_aio.submit(e.fio);
+		xvb_fio_aio.reap(e.fio, true);
+	}
+	assert_int_equal(xvb_fio_aio.reap(e.fio, true), 0);
+	uring_settles = false;
+	assert_int_equal(e.done, DEPTH / 2 + 4 * DEPTH);
+	assert_int_equal(e.failed, 0);
+	for (i = 0; i < 2 * UNIT; i += 4096)
 		assert_int_equal(buf[i], 0x33);
 	free(buf);
 	engine_stop(&e);
 }
 
 /*
- * What is queued is started to make room; nothing is lost, also when the kernel
- * refuses that.
+ * What is queued is started to make room, but not for what would never have any;
+ * nothing is lost, also when the kernel refuses, in either way.
  */
 static void engine_no_room(void **state)
 {
+	struct engine e;
+	bool urings;
+
 	(void)state;
+	engine_start(&e, NULL, false);
+	urings = e.file->nr_urings;
+	engine_stop(&e);
+	if (!urings)
+		skip();
 	no_room(0);
 	no_room(1);
+	no_room(1);
+	assert_true(makes_room(4, UNIT));
+	assert_true(makes_room(16, 4 * UNIT));
+	assert_false(makes_room(16, 8 * UNIT));
+	no_room_again();
 }
 
 /*
