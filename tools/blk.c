@@ -43,8 +43,8 @@
 /* Data, header and status each in pieces: more than any driver makes. */
 #define BLK_IOV_MAX		(BLK_SEG_MAX + 18)
 #define BLK_RANGES_MAX		16
-/* 64 MiB: what is in flight must be over soon when the device is to stop. */
-#define BLK_RANGE_SECTORS	(1U << 17)
+/* 32 MiB: what is in flight must be over soon when the device is to stop. */
+#define BLK_RANGE_SECTORS	(1U << 16)
 #define BLK_ZERO_SEGS		1
 #define BLK_QUEUE_MIN		4
 #define BLK_WAIT_MS		5000
