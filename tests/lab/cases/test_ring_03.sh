@@ -13,7 +13,7 @@ image disk 64M
 
 lab_log "virtio_blk"
 lab_domu_create d1 vcpus=4
-for how in "1 64" "1 1024" "4 256" "16 1024" "64 64" "64 1024"; do
+for how in "1 64" "1 512" "1 1024" "4 256" "16 1024" "64 64" "64 1024"; do
 	read -r queues size <<<"$how"
 	attach_disk d1 "path=$IMAGE,queues=$queues,queue_size=$size"
 	used=$(lab_domu_exec d1 "ls /sys/block/${DISK#/dev/}/mq | wc -l")
@@ -29,8 +29,8 @@ lab_domu_destroy d1
 for vcpus in 4 1; do
 	lab_log "all queues, $vcpus processors"
 	vqt_domu d1 vcpus=$vcpus memory=768
-	for how in "64 64 0" "64 1024 0" "16 1024 1" "4 256 1" "1 1024 0" \
-		"1 1024 1"; do
+	for how in "64 64 0" "64 1024 0" "16 1024 1" "4 256 1" "1 512 0" \
+		"1 1024 0" "1 1024 1"; do
 		read -r queues size packed <<<"$how"
 		vqt_attach d1 \
 			"path=$IMAGE,queues=$queues,queue_size=$size,packed=$packed"

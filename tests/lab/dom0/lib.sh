@@ -16,8 +16,7 @@ LAB_BOOT_TIMEOUT=$((240 * LAB_SLOW))	# seconds, for lab_domu_wait
 # What a kernel need not find out by reading ports that are emulated twice.
 LAB_QUICK="tsc_early_khz=$LAB_TSC_KHZ pci=off 8250.nr_uarts=0 agp=off"
 LAB_QUICK+=" tsc=nowatchdog random.trust_cpu=1 cryptomgr.notests"
-# What runs at another address each time is translated each time.
-LAB_QUICK+=" norandmaps"
+LAB_QUICK+=" $LAB_LAYOUT"
 # A processor that did not run for a while is the host's fault; one that hangs for
 # good does not answer any more.  As it is in dom0.
 LAB_QUICK+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120"

@@ -62,9 +62,8 @@ _lab_qemu_arguments() {
 		"dom0_mem=${LAB_DOM0_MEM:-2G},max:${LAB_DOM0_MEM:-2G}"
 		"dom0_max_vcpus=$LAB_CPUS" "$LAB_XEN_FPU"
 	)
-	# Programs at random addresses are translated again each time they start.
 	local linux=(
-		console=hvc0 loglevel=4 log_buf_len=4M panic=-1 norandmaps
+		console=hvc0 loglevel=4 log_buf_len=4M panic=-1 "$LAB_LAYOUT"
 		watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
 		net.ifnames=0 random.trust_cpu=1
 	)
