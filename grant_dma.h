@@ -189,14 +189,14 @@ struct grant_dma_slot {
 /*
  * Slots of 512 bytes, of 4 KiB and of 32 KiB have a cache: headers and status
  * bytes, pages, and the largest buffers that a disk's driver makes with the
- * default window.  It holds what a sweep of completions gives back at once: 32
- * requests of 64 KiB, a page at a time.  Those for large slots together hold half of
- * the largest window at most, and none on packed rings, which must not want for a slot;
- * those of each other size as much, but so many at least as 32 requests have headers
- * and status bytes.
+ * default window.  It holds what a sweep of completions gives back at once: all
+ * pages that are in flight on a ring of 1024 entries.  Those for large slots
+ * together hold half of the largest window at most, and none on packed rings,
+ * which must not want for a slot; those of each other size as much, but so many
+ * at least as 32 requests have headers and status bytes.
  */
 #define GRANT_DMA_CACHES	3
-#define GRANT_DMA_CACHE_SLOTS	512
+#define GRANT_DMA_CACHE_SLOTS	1024
 #define GRANT_DMA_CACHE_MIN	64U
 #define GRANT_DMA_CACHE_SHARE	2
 #define GRANT_DMA_LARGE_SLOT	SZ_32K
