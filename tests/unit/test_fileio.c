@@ -60,7 +60,7 @@ int io_uring_submit(struct io_uring *ring)
 {
 	static int (*real)(struct io_uring *ring);
 	static unsigned int calls;
-	int fd = ring->enter_ring_fd, ret;
+	int fd = ring->enter_ring_fd, ret, wait;
 
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
@@ -68,9 +68,11 @@ int io_uring_submit(struct io_uring *ring)
 	uring_submits++;
 	if (!uring_refuses) {
 		ret = real(ring);
-		while (uring_settles && ret > 0 &&
-		       io_uring_cq_ready(ring) < (unsigned int)ret)
+		for (wait = 100000; uring_settles &&
+		     (int)io_uring_cq_ready(ring) < ret; wait--) {
+			assert_int_not_equal(wait, 0);
 			usleep(100);
+		}
 		return ret;
 	}
 	uring_refuses--;

@@ -26,10 +26,6 @@ detach d1 "$DEV"
 
 # A disk that completes at once gives back the memory that this takes, which is less
 # than all together want.
-counter() { # of the device
-	xen-virtio stats --json d1 "$DEV" | tr -d '\n' |
-		sed 's/.*"total"[^}]*"'"$1"'": *\([0-9]*\).*/\1/'
-}
 attach_disk d1 "path=/dev/ram1,queues=4"
 fio_verify d1 "$DISK" --bs=64k --size=8m "${load/iodepth=32/iodepth=128}"
 lab_log "$(counter io-uring) by io_uring, $(counter libaio) not"

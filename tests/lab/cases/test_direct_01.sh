@@ -7,11 +7,6 @@
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
 
-counter() { # KEY: the sum of all queues
-	xen-virtio stats --json d1 "$DEV" | tr -d '\n' |
-		sed -E "s/.*\"total\": ?\{([^}]*)\}.*/\1/; s/.*\"$1\": ?([0-9]+).*/\1/"
-}
-
 is() { # KEY VALUE
 	local value
 

@@ -107,6 +107,12 @@ stat_of() { # NAME DEVICE WHAT: one value of the module's statistics
 		/sys/kernel/debug/xen-virtio/virtio-$2/stats"
 }
 
+# counter KEY: one value of the backend's, of all queues of the device DEV of d1.
+counter() {
+	xen-virtio stats --json d1 "$DEV" | tr -d '\n' |
+		sed -E "s/.*\"total\": ?\{([^}]*)\}.*/\1/; s/.*\"$1\": ?([0-9]+).*/\1/"
+}
+
 feature() { # NAME DEVICE BIT: 1 if driver and device agreed on it, else 0
 	lab_domu_exec "$1" "cut -c $(($3 + 1)) \
 		/sys/bus/xen/devices/virtio-$2/virtio*/features"
