@@ -233,20 +233,19 @@ static unsigned int seg_max_offset(const struct virtio_device *vdev)
 	}
 }
 
-/*
- * A request that does not fit in the window would be tried for ever, even with
- * nothing else under way: let the driver build none.
- */
+/* What does not fit in the window is tried for ever: let the driver build none. */
 static void limit_segments(struct virtio_device *vdev, unsigned int offset,
 			   void *buf, unsigned int len)
 {
 	struct xvf_device *xvf = to_xvf_device(vdev);
-	u32 most = grant_dma_max_segments(xvf->gdma);
 	__le32 *seg_max = buf;
+	u32 most;
 
+	if (offset != seg_max_offset(vdev) || len != sizeof(*seg_max))
+		return;
+	most = grant_dma_max_segments(xvf->gdma, xvf_records_size(xvf));
 	most = min(most, xvf->chain_max);
-	if (offset == seg_max_offset(vdev) && len == sizeof(*seg_max) &&
-	    le32_to_cpu(*seg_max) > most)
+	if (le32_to_cpu(*seg_max) > most)
 		*seg_max = cpu_to_le32(most);
 }
 

@@ -495,10 +495,18 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots);
 /**
  * grant_dma_max_segments() - how many buffers one request may have
  * @gdma: the layer
+ * @coherent: bytes of coherent memory that will be there beside, but for split
+ *	rings; each piece rounded up to a power of two
  *
- * Return: so many that they fit, at their largest, in half of the window.
+ * A request that does not fit would be tried for ever, even with nothing else
+ * mapped: so it fits in the window that is there from the beginning, as the
+ * backend may refuse to let it grow.
+ *
+ * Return: so many that they fit, at their largest, in that window and in half of
+ * the largest; at least 1.
  */
-unsigned int grant_dma_max_segments(const struct grant_dma *gdma);
+unsigned int grant_dma_max_segments(const struct grant_dma *gdma,
+				    size_t coherent);
 
 /**
  * grant_dma_max_size() - how large the window can get

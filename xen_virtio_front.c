@@ -31,10 +31,10 @@ static unsigned int request_timeout = 10;
 module_param(request_timeout, uint, 0644);
 MODULE_PARM_DESC(request_timeout, "seconds that a backend may take to answer (default 10)");
 
-/* So large that the largest request that Linux makes by default fits in. */
-static unsigned int window_initial_kb = 2048;
+/* So large that the largest request fits in: grant_dma_max_segments(). */
+static unsigned int window_initial_kb = 4608;
 module_param(window_initial_kb, uint, 0644);
-MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects (default 2048)");
+MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects, at least 9/16 of window_max_kb (default 4608)");
 
 static unsigned int window_max_kb = 8192;
 module_param(window_max_kb, uint, 0644);
@@ -487,9 +487,11 @@ static int read_config(struct xenbus_device *xdev,
 	/* Rings are not part of our window, but of what the backend maps. */
 	config->max_pages = min_t(unsigned int, theirs - theirs / 8,
 				  window_max_kb / (XEN_PAGE_SIZE >> 10));
-	config->initial_pages = min_t(unsigned int, config->max_pages,
-				      window_initial_kb /
-				      (XEN_PAGE_SIZE >> 10));
+	/* A request of as many buffers as fit in half of it, and what it has beside. */
+	config->initial_pages = clamp_t(unsigned int,
+					window_initial_kb / (XEN_PAGE_SIZE >> 10),
+					config->max_pages / 2 + config->max_pages / 16,
+					config->max_pages);
 	config->idle = min(window_idle_s, 86400U) * HZ;
 	config->direct_pages = direct_max_kb / (XEN_PAGE_SIZE >> 10);
 	config->trusted = trusted;

@@ -279,6 +279,15 @@ struct xvf_sizes {
  */
 int xvf_measure_queues(struct xvf_device *xvf, struct xvf_sizes *sizes);
 
+/**
+ * xvf_records_size() - what the in-flight records of all queues take at most
+ * @xvf: the device
+ *
+ * Context: process.
+ * Return: bytes, each record rounded up to a power of two.
+ */
+size_t xvf_records_size(struct xvf_device *xvf);
+
 /*
  * vring.c: the members of virtio_config_ops that are about queues.  Context of
  * all: process, may sleep.  Errors: -errno, and the reason has been logged.

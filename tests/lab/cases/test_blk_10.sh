@@ -9,11 +9,11 @@
 lab_start_daemon
 image disk 64M
 lab_domu_create d1 vcpus=2 \
-	extra="lab.modargs=window_initial_kb=512,window_max_kb=4096,window_idle_s=0"
+	extra="lab.modargs=window_initial_kb=2304,window_max_kb=4096,window_idle_s=0"
 attach_disk d1 "path=$IMAGE,queues=2"
 
-[ "$(stat_of d1 "$DEV" window_kib)" = 512 ] ||
-	lab_fail "the window does not begin with 512 KiB"
+[ "$(stat_of d1 "$DEV" window_kib)" = 2304 ] ||
+	lab_fail "the window does not begin with 2304 KiB"
 fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=32m
 one_size() { # a chunk may still be on its way
 	local before
@@ -30,7 +30,7 @@ check_size() { # its size in KiB and its grants, in SIZE and GRANTS
 		lab_fail "the window is over its limit: $SIZE KiB"
 }
 check_size
-[ "$SIZE" -gt 512 ] || lab_fail "the window has not grown"
+[ "$SIZE" -gt 2304 ] || lab_fail "the window has not grown"
 # Requests of another size may need more room, and merging makes sizes that
 # differ from run to run: the caches of each processor keep some of each.  But
 # that has an end, and then no grant is issued.

@@ -116,16 +116,16 @@ same_as_counters() {
 
 lab_start_daemon
 image disk 16M
-lab_domu_create d1 vcpus=2 extra="lab.modargs=window_initial_kb=256,\
+lab_domu_create d1 vcpus=2 extra="lab.modargs=window_initial_kb=2304,\
 window_max_kb=4096,window_idle_s=2,dma_mode=auto,direct_threshold=$THRESHOLD"
 trace_on || lab_fail "there are no tracepoints"
 attach_disk d1 "path=$IMAGE,queues=2,whole-writes=0"
-fio_verify d1 "$DISK" --bs=12k --size=1536k --ioengine=libaio --iodepth=128 \
+fio_verify d1 "$DISK" --bs=12k --size=3m --ioengine=libaio --iodepth=256 \
 	: --bs=128k --size=1m --ioengine=libaio --iodepth=8 \
 	: --bs=512 --size=32k --ioengine=libaio --iodepth=4 --numjobs=2 \
 	--offset_increment=4m
 guest_wait d1 30 "[ \$(sed -n 's/^window_kib //p' \
-	/sys/kernel/debug/xen-virtio/virtio-$DEV/stats) = 256 ]" ||
+	/sys/kernel/debug/xen-virtio/virtio-$DEV/stats) = 2304 ]" ||
 	lab_fail "the window does not shrink"
 trace_get
 same_as_counters

@@ -27,12 +27,9 @@ trickle() {
 
 lab_start_daemon
 slow_disk 32
-lab_domu_create d1 vcpus=2 extra="lab.modargs=window_initial_kb=512,\
-window_max_kb=4096,window_idle_s=2,request_timeout=40,close_timeout=60"
+lab_domu_create d1 vcpus=2 extra="lab.modargs=window_initial_kb=1280,\
+window_max_kb=2048,window_idle_s=2,request_timeout=40,close_timeout=60"
 attach_disk d1 "path=$IMAGE,queues=2"
-fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=8m
-[ "$(stat_of d1 "$DEV" window_kib)" -gt 512 ] || lab_fail "nothing to shrink"
-
 dmsetup --noudevsync suspend --nolockfs slow
 dmsetup --noudevsync load slow --table "0 $SECTORS linear /dev/ram1 0
 $SECTORS $SECTORS delay /dev/ram1 $SECTORS 600000"
@@ -44,6 +41,10 @@ lab_domu_exec d1 'f=/proc/sys/kernel/hung_task_timeout_secs
 lab_domu_exec d1 "dd if=$DISK of=/dev/null bs=4k count=1 skip=6000 \
 	iflag=direct 2>/dev/null" &
 stuck=$!
+wait_busy d1 "$DISK"
+# Only now, so that what is stuck lies in a chunk that was there before.
+fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=8m
+[ "$(stat_of d1 "$DEV" window_kib)" -gt 1280 ] || lab_fail "nothing to shrink"
 trickle >"$CASE_DIR/longest" &
 trickle=$!
 # Each attempt to shrink asks the backend.
@@ -52,7 +53,7 @@ guest_wait d1 40 "[ \$(sed -n 's/^requests //p' \
 	/sys/kernel/debug/xen-virtio/virtio-$DEV/stats) -ge $((asked + 2)) ]" ||
 	lab_fail "shrinking was not tried twice"
 kill -0 "$stuck" || lab_fail "the request that should be stuck is not"
-[ "$(stat_of d1 "$DEV" window_kib)" -gt 512 ] ||
+[ "$(stat_of d1 "$DEV" window_kib)" -gt 1280 ] ||
 	lab_fail "a chunk went while a request was in flight"
 lab_domu_exec d1 'touch /run/stop'
 wait "$trickle" || lab_fail "a read of the fast half failed"
@@ -67,7 +68,7 @@ dmsetup --noudevsync suspend --nolockfs slow
 dmsetup --noudevsync load slow --table "0 $((2 * SECTORS)) linear /dev/ram1 0"
 dmsetup --noudevsync resume slow
 wait "$stuck" || lab_fail "the request that was stuck failed"
-size_is 512 60 || lab_fail "the window does not shrink to 512 KiB"
+size_is 1280 60 || lab_fail "the window does not shrink to 1280 KiB"
 fio_verify d1 "$DISK" --bs=64k --ioengine=libaio --iodepth=128 --size=8m
 detach d1 "$DEV"
 lab_pass
