@@ -9,7 +9,9 @@
  * docs/protocol.md, section 5.
  */
 
+#include <linux/blkdev.h>
 #include <linux/delay.h>
+#include <linux/dma-mapping.h>
 #include <linux/jiffies.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
@@ -40,6 +42,12 @@
 
 /* Devices with more queues get indirect descriptors unasked. */
 #define MAX_ASKED_QUEUES	64
+
+/* A request has beside its data: header, status, and table. */
+#define BESIDE_DATA		3
+
+/* Buffers for events, which are mapped all the time. */
+#define SCSI_EVENTS		8
 
 /* Tables for fewer buffers are not worth it. */
 #define MIN_TABLE		4
@@ -155,23 +163,94 @@ static int make_packed_sure(struct xvf_device *xvf)
 				   sizes.entries * slots + sizes.pages);
 }
 
+/* Where the config space says how many segments a request may have. */
+static unsigned int seg_max_offset(u32 device)
+{
+	switch (device) {
+	case VIRTIO_ID_BLOCK:
+		return offsetof(struct virtio_blk_config, seg_max);
+	case VIRTIO_ID_SCSI:
+		return offsetof(struct virtio_scsi_config, seg_max);
+	default:
+		return UINT_MAX;
+	}
+}
+
+bool xvf_is_disk(u32 device)
+{
+	return seg_max_offset(device) != UINT_MAX;
+}
+
+/* How many segments of a request fit in the window that is there for sure. */
+static int find_seg_limit(struct xvf_device *xvf, u32 device)
+{
+	struct device *dev = &xvf->xdev->dev;
+	size_t size = dma_max_mapping_size(dev);
+	unsigned int taken = BESIDE_DATA;
+
+	xvf->seg_limit = U32_MAX;
+	if (!xvf_is_disk(device))
+		return 0;
+	if (device == VIRTIO_ID_SCSI) {
+		/* The driver does not ask how large they may be. */
+		size = max_t(size_t, size, BLK_MAX_SEGMENT_SIZE);
+		taken += SCSI_EVENTS;
+	}
+	taken += xvf_record_slots(xvf, size);
+	xvf->seg_limit = grant_dma_max_segments(xvf->gdma, size, taken);
+	if (xvf->seg_limit)
+		return 0;
+	dev_err(dev, "the window has no room for a request beside what %u queues need: make it larger, or attach with fewer queues\n",
+		xvf->max_vqs);
+	return -ENOSPC;
+}
+
+static int try_packed(struct xvf_device *xvf, u32 device)
+{
+	/* Its buffers may be larger than those that there is a slot for. */
+	if (device == VIRTIO_ID_SCSI)
+		return -EOPNOTSUPP;
+	return make_packed_sure(xvf);
+}
+
 /*
  * An indirect table is one more buffer to allocate, to map and to copy: a ring
  * that has room for the chains themselves costs less (docs/performance.md).
  */
-int xvf_choose_descriptors(struct xvf_device *xvf)
+static int choose_indirect(struct xvf_device *xvf)
 {
+	bool offered = xvf->features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
 	struct xvf_sizes sizes;
+	int err;
+
+	xvf->chain_max = U32_MAX;
+	if (offered && (indirect || xvf->max_vqs > MAX_ASKED_QUEUES))
+		return 0;
+	err = xvf_measure_queues(xvf, &sizes);
+	if (err)
+		return err;
+	if (sizes.smallest >= XVF_DIRECT_QUEUE_SIZE) {
+		xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+		xvf->chain_max = XVF_DIRECT_QUEUE_SIZE - 2;
+	} else if (!offered) {
+		/* What is longer than its ring would never fit in that. */
+		xvf->chain_max = max(sizes.smallest, 3U) - 2;
+	}
+	return 0;
+}
+
+int xvf_choose_descriptors(struct xvf_device *xvf, u32 device)
+{
 	int err;
 
 	memset(xvf->measured, 0, sizeof(xvf->measured));
 	xvf->ring_max = XVF_MAX_QUEUE_SIZE;
 	if (xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED)) {
-		err = make_packed_sure(xvf);
+		err = try_packed(xvf, device);
 		if (!err && !indirect)
 			xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
 		if (!err)
-			return 0;
+			return find_seg_limit(xvf, device);
 		dev_notice(&xvf->xdev->dev, "split rings instead of packed ones, for which there is no room in the window: %d\n",
 			   err);
 		xvf->features &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
@@ -179,15 +258,8 @@ int xvf_choose_descriptors(struct xvf_device *xvf)
 		memset(xvf->measured, 0, sizeof(xvf->measured));
 	}
 
-	xvf->chain_max = U32_MAX;
-	if (indirect || xvf->max_vqs > MAX_ASKED_QUEUES)
-		return 0;
-	err = xvf_measure_queues(xvf, &sizes);
-	if (!err && sizes.smallest >= XVF_DIRECT_QUEUE_SIZE) {
-		xvf->features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
-		xvf->chain_max = XVF_DIRECT_QUEUE_SIZE - 2;
-	}
-	return err;
+	err = choose_indirect(xvf);
+	return err ? err : find_seg_limit(xvf, device);
 }
 
 /* Ask for @len bytes, at most what fits in a message; 0 for the generation. */
@@ -220,32 +292,16 @@ static bool in_config(struct xvf_device *xvf, unsigned int offset,
 	return offset <= xvf->config_size && len <= xvf->config_size - offset;
 }
 
-/* Where the config space says how many segments a request may have. */
-static unsigned int seg_max_offset(const struct virtio_device *vdev)
-{
-	switch (vdev->id.device) {
-	case VIRTIO_ID_BLOCK:
-		return offsetof(struct virtio_blk_config, seg_max);
-	case VIRTIO_ID_SCSI:
-		return offsetof(struct virtio_scsi_config, seg_max);
-	default:
-		return UINT_MAX;
-	}
-}
-
 /* What does not fit in the window is tried for ever: let the driver build none. */
 static void limit_segments(struct virtio_device *vdev, unsigned int offset,
 			   void *buf, unsigned int len)
 {
 	struct xvf_device *xvf = to_xvf_device(vdev);
+	u32 most = min(xvf->seg_limit, xvf->chain_max);
 	__le32 *seg_max = buf;
-	u32 most;
 
-	if (offset != seg_max_offset(vdev) || len != sizeof(*seg_max))
-		return;
-	most = grant_dma_max_segments(xvf->gdma, xvf_records_size(xvf));
-	most = min(most, xvf->chain_max);
-	if (le32_to_cpu(*seg_max) > most)
+	if (offset == seg_max_offset(vdev->id.device) &&
+	    len == sizeof(*seg_max) && le32_to_cpu(*seg_max) > most)
 		*seg_max = cpu_to_le32(most);
 }
 

@@ -62,12 +62,6 @@ static inline bool baseline_mapped(dma_addr_t addr)
 }
 #endif
 
-/*
- * What a request has beside its data: header, status and table, and each may be in
- * the way of a buffer of the largest size or two; and so may coherent memory.
- */
-#define SMALL_SLOTS		8
-
 /* A device may claim one part in so many of the guest's references... */
 #define FAIR_SHARE		8
 
@@ -140,19 +134,18 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots)
 	return 0;
 }
 
-unsigned int grant_dma_max_segments(const struct grant_dma *gdma,
-				    size_t coherent)
+unsigned int grant_dma_max_segments(const struct grant_dma *gdma, size_t size,
+				    unsigned int taken)
 {
-	size_t size = max_mapping(gdma);
-	unsigned int half = grant_dma_max_size(gdma) / 2 / size;
-	unsigned int sure, taken;
+	unsigned int half = max_t(size_t, grant_dma_max_size(gdma) / 2 / size,
+				  1);
+	unsigned int sure;
 
 	/* There is a slot for each, whatever else is mapped. */
 	if (gdma->max_mapping)
 		return half;
 	sure = (gdma->max_chunks - gdma->initial) * GRANT_DMA_CHUNK_SIZE / size;
-	taken = DIV_ROUND_UP(coherent, size) + SMALL_SLOTS;
-	return clamp_t(int, sure - taken, 1, half);
+	return sure > taken ? min(sure - taken, half) : 0;
 }
 
 static noinline dma_addr_t refuse_map(struct grant_dma *gdma, size_t size,

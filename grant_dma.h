@@ -495,18 +495,22 @@ int grant_dma_make_sure(struct grant_dma *gdma, unsigned int slots);
 /**
  * grant_dma_max_segments() - how many buffers one request may have
  * @gdma: the layer
- * @coherent: bytes of coherent memory that will be there beside, but for split
- *	rings; each piece rounded up to a power of two
+ * @size: bytes of the largest, a power of two, not less than the largest size that
+ *	the DMA API tells
+ * @taken: slots of that size that others may be in the way of: coherent memory (but
+ *	for split rings), and what a request has beside its data
  *
  * A request that does not fit would be tried for ever, even with nothing else
  * mapped: so it fits in the window that is there from the beginning, as the
- * backend may refuse to let it grow.
+ * backend may refuse to let it grow.  A slot lies on its own size, so that whatever
+ * is not larger is in the way of one at most.
  *
  * Return: so many that they fit, at their largest, in that window and in half of
- * the largest; at least 1.
+ * the largest; 0 if not even one does.  Where there is a slot for every buffer
+ * (grant_dma_make_sure()): half of the window.
  */
-unsigned int grant_dma_max_segments(const struct grant_dma *gdma,
-				    size_t coherent);
+unsigned int grant_dma_max_segments(const struct grant_dma *gdma, size_t size,
+				    unsigned int taken);
 
 /**
  * grant_dma_max_size() - how large the window can get

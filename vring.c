@@ -167,20 +167,20 @@ int xvf_measure_queues(struct xvf_device *xvf, struct xvf_sizes *sizes)
 	return 0;
 }
 
-size_t xvf_records_size(struct xvf_device *xvf)
+unsigned int xvf_record_slots(struct xvf_device *xvf, size_t size)
 {
 	bool packed = xvf->features & BIT_ULL(VIRTIO_F_RING_PACKED);
-	size_t size = 0;
-	unsigned int i;
+	unsigned int i, slots = 0;
 	u32 num;
 
 	for (i = 0; i < xvf->max_vqs; i++) {
 		num = xvf->measured[i];
 		if (!num)
 			num = queue_size(xvf, packed, XVF_MAX_QUEUE_SIZE);
-		size += roundup_pow_of_two(PAGE_ALIGN(inflight_size(packed, num)));
+		slots += DIV_ROUND_UP(roundup_pow_of_two(inflight_size(packed, num)),
+				      size);
 	}
-	return size;
+	return slots;
 }
 
 /* The in-flight record: ours to provide, the backend's to use. */

@@ -27,14 +27,16 @@
 
 #include "xen_virtio_front.h"
 
+/* What a disk has at first, however large its window may get: 16 MiB. */
+#define MAX_LEAST_PAGES		(64 * GRANT_DMA_CHUNK_PAGES)
+
 static unsigned int request_timeout = 10;
 module_param(request_timeout, uint, 0644);
 MODULE_PARM_DESC(request_timeout, "seconds that a backend may take to answer (default 10)");
 
-/* So large that the largest request fits in: grant_dma_max_segments(). */
-static unsigned int window_initial_kb = 4608;
+static unsigned int window_initial_kb = 2048;
 module_param(window_initial_kb, uint, 0644);
-MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects, at least 9/16 of window_max_kb (default 4608)");
+MODULE_PARM_DESC(window_initial_kb, "KiB of the window when a device connects; disks have 9/16 of window_max_kb at least (default 2048)");
 
 static unsigned int window_max_kb = 8192;
 module_param(window_max_kb, uint, 0644);
@@ -452,9 +454,10 @@ static void unregister_vdev(struct xvf_device *xvf)
 }
 
 /* What the toolstack, the backend and the module's parameters say together. */
-static int read_config(struct xenbus_device *xdev,
+static int read_config(struct xenbus_device *xdev, bool disk,
 		       struct grant_dma_config *config)
 {
+	unsigned int least = 0;
 	unsigned int theirs, trusted, direct, whole;
 	int err;
 
@@ -488,10 +491,12 @@ static int read_config(struct xenbus_device *xdev,
 	config->max_pages = min_t(unsigned int, theirs - theirs / 8,
 				  window_max_kb / (XEN_PAGE_SIZE >> 10));
 	/* A request of as many buffers as fit in half of it, and what it has beside. */
+	if (disk)
+		least = min_t(unsigned int, MAX_LEAST_PAGES,
+			      config->max_pages / 2 + config->max_pages / 16);
 	config->initial_pages = clamp_t(unsigned int,
 					window_initial_kb / (XEN_PAGE_SIZE >> 10),
-					config->max_pages / 2 + config->max_pages / 16,
-					config->max_pages);
+					least, config->max_pages);
 	config->idle = min(window_idle_s, 86400U) * HZ;
 	config->direct_pages = direct_max_kb / (XEN_PAGE_SIZE >> 10);
 	config->trusted = trusted;
@@ -506,14 +511,14 @@ static int read_config(struct xenbus_device *xdev,
 	return 0;
 }
 
-static int create_dma(struct xvf_device *xvf)
+static int create_dma(struct xvf_device *xvf, u32 device)
 {
 	struct xenbus_device *xdev = xvf->xdev;
 	struct grant_dma_config config;
 	struct grant_dma *gdma;
 	int err;
 
-	err = read_config(xdev, &config);
+	err = read_config(xdev, xvf_is_disk(device), &config);
 	if (err)
 		return err;
 	gdma = grant_dma_create(&xdev->dev, xdev->otherend_id, xvf->wq,
@@ -541,11 +546,11 @@ static void connect(struct xvf_device *xvf)
 		xenbus_dev_fatal(xdev, err, "reading what the device is");
 		return;
 	}
-	if (create_dma(xvf))
+	if (create_dma(xvf, id.device))
 		return;
-	err = xvf_choose_descriptors(xvf);
+	err = xvf_choose_descriptors(xvf, id.device);
 	if (err) {
-		xenbus_dev_fatal(xdev, err, "asking how large the queues are");
+		xenbus_dev_fatal(xdev, err, "choosing how large queues and requests are");
 		return;
 	}
 	xvf_stats_add(xvf);

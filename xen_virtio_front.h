@@ -140,6 +140,7 @@ struct xvf_vdev {
  * @max_vqs: queues that the device has
  * @ring_max: entries of a queue at most
  * @chain_max: buffers of a request at most, but for header and status
+ * @seg_limit: segments of a disk's request that fit in the window
  * @measured: entries of each queue, where that was asked for; else 0
  * @queues_lock: protects @nr_queues and @queues against readers of
  *	statistics, and those and @ready against @break_work
@@ -179,6 +180,7 @@ struct xvf_device {
 	u32 max_vqs;
 	u32 ring_max;
 	u32 chain_max;
+	u32 seg_limit;
 	u16 measured[XVF_MAX_QUEUES];
 	struct mutex queues_lock; /* nr_queues, queues[], ready */
 	spinlock_t rings_lock; /* nr_queues, queues[], their ring */
@@ -245,17 +247,28 @@ extern const struct virtio_config_ops xvf_config_ops;
 int xvf_read_device_info(struct xvf_device *xvf, struct virtio_device_id *id);
 
 /**
+ * xvf_is_disk() - does a device's driver make requests of many segments?
+ * @device: its virtio id
+ *
+ * Return: true if it does, and asks the config space how many.
+ */
+bool xvf_is_disk(u32 device);
+
+/**
  * xvf_choose_descriptors() - decide about packed rings and indirect descriptors
  * @xvf: the device, with its window
+ * @device: its virtio id
+ *
+ * Limits the segments of a disk's requests to what fits in ring and window.
  *
  * Takes VIRTIO_F_RING_PACKED out of the features if the window is too small for
  * that, and VIRTIO_RING_F_INDIRECT_DESC if the rings are large enough without, or
  * packed, unless the module's parameter wants it.
  *
  * Context: process, may sleep.
- * Return: 0 or -errno.
+ * Return: 0 or -errno; for want of room, that has been logged.
  */
-int xvf_choose_descriptors(struct xvf_device *xvf);
+int xvf_choose_descriptors(struct xvf_device *xvf, u32 device);
 
 /**
  * struct xvf_sizes - how large the queues of a device are, all that it has
@@ -280,13 +293,14 @@ struct xvf_sizes {
 int xvf_measure_queues(struct xvf_device *xvf, struct xvf_sizes *sizes);
 
 /**
- * xvf_records_size() - what the in-flight records of all queues take at most
+ * xvf_record_slots() - what the in-flight records of all queues take at most
  * @xvf: the device
+ * @size: bytes of a slot, a power of two
  *
  * Context: process.
- * Return: bytes, each record rounded up to a power of two.
+ * Return: slots of that size that the records may be in the way of.
  */
-size_t xvf_records_size(struct xvf_device *xvf);
+unsigned int xvf_record_slots(struct xvf_device *xvf, size_t size);
 
 /*
  * vring.c: the members of virtio_config_ops that are about queues.  Context of

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# A window of 1 MiB, or 256 KiB, is slower, and never an I/O error.
+# A window of 1 MiB, or 256 KiB, is slower, and never an I/O error; where there is no
+# room for a request at all, the disk does not connect.
 # lab: suites=bookworm guests=pv
 # shellcheck source=tests/lab/dom0/cases.sh
 . /lab/dom0/cases.sh
@@ -19,6 +20,17 @@ for kib in 1024 256; do
 	[ "$(stat_of d1 "$DEV" window_kib)" = $kib ] ||
 		lab_fail "the window has grown over its limit"
 	[ "$(stat_of d1 "$DEV" mapped)" = 0 ] || lab_fail "mappings are left"
-	lab_domu_destroy d1
+	[ $kib = 256 ] || lab_domu_destroy d1
 done
+
+# As many in-flight records as there are pages.
+detach d1 "$DEV"
+lab_allow_log 'xen-virtio-front virtio-[0-9]*: .*(no room for a request|choosing how large)'
+attach d1 "type=blk,path=$IMAGE,queues=64"
+guest_wait d1 20 "dmesg | grep -q 'no room for a request beside what 64 queues need'" ||
+	lab_fail "the guest does not say that there is no room"
+detach d1 "$DEV"
+[ "$(guest_grants "$(xl domid d1)")" = 0 ] || lab_fail "grants are left mapped"
+attach_disk d1 "path=$IMAGE,queues=2"
+fio_verify d1 "$DISK" --bs=64k --size=1m
 lab_pass

@@ -115,7 +115,9 @@ same_as_counters() {
 }
 
 lab_start_daemon
-image disk 16M
+# So slow that what fio has in flight is all there at once, and the window grows.
+slow_disk 16
+slow_delay 100
 lab_domu_create d1 vcpus=2 extra="lab.modargs=window_initial_kb=2304,\
 window_max_kb=4096,window_idle_s=2,dma_mode=auto,direct_threshold=$THRESHOLD"
 trace_on || lab_fail "there are no tracepoints"

@@ -83,7 +83,7 @@ free_kib() {
 LAB_CASE_TIMEOUT=1000
 lab_start_daemon
 lab_domu_create d1 \
-	"extra=lab.modargs=request_timeout=3,close_timeout=5"
+	"extra=lab.modargs=window_initial_kb=256,request_timeout=3,close_timeout=5"
 lab_domu_exec d1 "[ -e /proc/self/fail-nth ]" ||
 	lab_skip "the guest's kernel has no fault injection"
 attach d1 type=rng
