@@ -32,7 +32,7 @@ evil config-restless broken 'device is broken: the config generation'
 evil config-restless-first nodisk 'device is broken: the config generation'
 evil config-other-range broken "$unreadable"
 evil config-other-range-first nodisk "$unreadable"
-evil queue-index refused 'asking how large'
+evil queue-index refused 'choosing how large'
 evil queue-elsewhere nodisk 'setting up queue 0'
 evil queue-off nodisk 'setting up queue 0'
 evil window-refused refused 'growing the window'
