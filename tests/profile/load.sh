@@ -10,6 +10,7 @@ DIRECTIONS=${PROFILE_DIRECTIONS:-read write}
 SCHEDULER=${PROFILE_SCHEDULER:-none}
 BS=${PROFILE_BS:-4k}
 DEPTH=${PROFILE_DEPTH:-32}
+LOAD=${PROFILE_LOAD:-fio}
 SHORT=2000
 LONG=12000
 RAM_KIB=32768
@@ -22,6 +23,40 @@ mark() { # INTERVAL...
 	/lab/files/mark
 	echo "$intervals $*" >>"$LAB_OUT/intervals"
 	intervals=$((intervals + 1))
+}
+
+# What was done goes to $LAB_OUT/load: for the benchmark's load it is more than what
+# was asked for.
+load_run() { # DEVICE DIRECTION REQUESTS
+	local -A bytes=([k]=1024 [m]=1048576)
+
+	case $LOAD in
+	fio)
+		fio_run "$@"
+		echo "ios=$3" >"$LAB_OUT/load"
+		;;
+	bench)
+		lab_domu_exec n /run/load "rw=rand$2" "depth=$DEPTH" \
+			"size=$((${BS%[km]} * ${bytes[${BS: -1}]}))" \
+			"count=$3" "${device[$1]}" >"$LAB_OUT/load" ||
+			lab_fail "the load on ${device[$1]}"
+		;;
+	esac
+}
+
+# The program, by a disk of ours that goes again.
+put_load() {
+	local size
+
+	size=$(stat -c %s /lab/files/load)
+	dd if=/lab/files/load of=/dev/ram0 bs=4k conv=sync oflag=direct status=none
+	lab_attach n type=blk,path=/dev/ram0,serial=load
+	lab_wait_for 30 lab_domu_exec n test -b "${device[virtio]}"
+	lab_domu_exec n "dd if=${device[virtio]} bs=4k iflag=direct status=none |
+		head -c $size >/run/load && chmod +x /run/load" ||
+		lab_fail "copying load"
+	xen-virtio detach n 0
+	fill /dev/ram0
 }
 
 fio_run() { # DEVICE DIRECTION REQUESTS
@@ -84,17 +119,19 @@ symbols() {
 }
 
 profile() { # DEVICE DIRECTION
-	local requests
+	local requests ios
 
-	fio_run "$1" "$2" "$SHORT"
+	load_run "$1" "$2" "$SHORT"
 	mark warm-up
 	for requests in "$SHORT" "$LONG"; do
-		fio_run "$1" "$2" "$requests"
-		mark "$1" "$2" "$requests"
+		load_run "$1" "$2" "$requests"
+		ios=$(sed -n 's/.*\<ios=\([0-9]*\).*/\1/p' "$LAB_OUT/load")
+		mark "$1" "$2" "$ios"
 	done
 }
 
 prepare
+[ "$LOAD" = fio ] || put_load
 for each in $DEVICES; do
 	attach "$each" || lab_fail "attaching $each"
 	for direction in $DIRECTIONS; do
