@@ -29,6 +29,7 @@
 #include "fileio.h"
 #include "types.h"
 #include "util.h"
+#include "vq_poll.h"
 
 #define BLK_SECTOR_SHIFT	9
 #define BLK_SECTOR		(1U << BLK_SECTOR_SHIFT)
@@ -87,6 +88,7 @@ struct blk_queue {
 	struct xvb_direct *direct;	/* NULL: no direct grants */
 	struct xvb_grant *grants;
 	struct blk_req *stalled;	/* taken, and waits for memory */
+	struct xvb_poll poll;
 };
 
 struct blk_dev {
@@ -99,6 +101,7 @@ struct blk_dev {
 	uint32_t block_mask;		/* bits that no length or offset has */
 	_Atomic uint8_t writeback;
 	_Atomic bool dsync;		/* see blk_update_dsync() */
+	struct xvb_pollers pollers;
 	char serial[BLK_SERIAL_LEN];
 };
 
@@ -654,8 +657,11 @@ static int blk_queue_run(struct xvb_queue *q)
 			continue;
 		}
 		/* Look first: arming early means notifications for nothing. */
-		if (!xvb_vq_pending(&q->vq) && !xvb_vq_kick_enable(&q->vq))
+		if (xvb_vq_pending(&q->vq) || xvb_poll(&bq->poll, &q->vq))
+			continue;
+		if (!xvb_vq_kick_enable(&q->vq))
 			return 0;
+		xvb_vq_kick_disable(&q->vq);
 	}
 	return 1;
 }
@@ -756,6 +762,7 @@ static int blk_queue_start(struct xvb_queue *q, struct xvb_error *err)
 		blk_init_req(bq, i);
 	bq->q = q;
 	bq->blk = blk;
+	bq->poll.all = &blk->pollers;
 	ret = blk->fio->open(blk->file, size, blk_done, bq, &bq->fio, err);
 	if (ret)
 		goto err_free;
@@ -888,7 +895,7 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		      struct xvb_file_options *opt, struct xvb_error *err)
 {
 	bool direct = true, uring = true, whole = true, packed = false;
-	uint64_t queues = 1, size, block = 0;
+	uint64_t queues = 1, size, block = 0, poll_us = UINT64_MAX;
 	int ret;
 
 	opt->path = xvb_params_string(params, "path");
@@ -917,6 +924,9 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		ret = xvb_params_u64(params, "logical_block_size", BLK_SECTOR,
 				     4096, &block, err);
 	if (!ret)
+		ret = xvb_params_u64(params, "poll_us", 0, XVB_POLL_US_MAX,
+				     &poll_us, err);
+	if (!ret)
 		ret = blk_serial(blk, params, err);
 	if (ret)
 		return ret;
@@ -933,6 +943,7 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 	opt->nr_urings = uring ? queues : 0;
 	/* The worker of a guest that was destroyed may have it for a moment. */
 	opt->wait_ms = BLK_WAIT_MS;
+	xvb_pollers_init(&blk->pollers, poll_us == UINT64_MAX ? -1 : (int)poll_us);
 	blk->dev.nr_queues = queues;
 	blk->dev.queue_size = size;
 	return 0;
@@ -984,7 +995,7 @@ void xvb_blk_set_engine(struct xvb_device *dev, const struct xvb_fio_ops *fio)
 const struct xvb_device_ops xvb_blk_ops = {
 	.name = "blk",
 	.device_id = VIRTIO_ID_BLOCK,
-	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1][,io_uring=0|1][,whole-writes=0|1][,packed=0|1]",
+	.options = "path=FILE[,readonly][,queues=N][,serial=TEXT][,logical_block_size=512|4096][,queue_size=N][,direct=0|1][,io_uring=0|1][,poll_us=N][,whole-writes=0|1][,packed=0|1]",
 	.whole_writes = true,
 	.create = blk_create,
 	.destroy = blk_destroy,

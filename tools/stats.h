@@ -64,6 +64,9 @@ struct xvb_grant_stats {
  * @helpers: file requests that a helper thread completed
  * @bytes_copied: bytes that the processor copied between the guest's memory
  *                and the worker's own, on their way from or to a file
+ * @polls: times that the ring was looked at for a while before sleeping
+ * @poll_hits: of these, those that found something
+ * @poll_ns: how long that took, in ns
  * @grants: grant operations for single requests; last member
  *
  * Written by the queue's thread, read by anyone: relaxed atomics.
@@ -82,6 +85,9 @@ struct xvb_vq_stats {
 	_Atomic uint64_t libaio;
 	_Atomic uint64_t helpers;
 	_Atomic uint64_t bytes_copied;
+	_Atomic uint64_t polls;
+	_Atomic uint64_t poll_hits;
+	_Atomic uint64_t poll_ns;
 	struct xvb_grant_stats grants;
 };
 

@@ -166,7 +166,7 @@ int main(int argc, char **argv)
 	if (!depth || depth > (indirect ? 64 : 21))
 		return 2;
 	memset(&d, 0, sizeof(d));
-	disk_start_engine(&d, ",packed=1",
+	disk_start_engine(&d, ",packed=1,poll_us=0",
 			  BIT64(VIRTIO_F_RING_PACKED) |
 			  (indirect ? 0 : BIT64(VIRTIO_RING_F_INDIRECT_DESC)),
 			  file ? NULL : &null_engine);
