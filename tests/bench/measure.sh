@@ -32,7 +32,7 @@ choose() {
 		transports=(floor window auto direct-copy direct-map packed
 			packed-auto blkfront blkfront-none blkfront-nopersist
 			qdisk)
-		PARTS=${PARTS:-micro,baseline,one,four,guests,devices,vcpus}
+		PARTS=${PARTS:-micro,baseline,one,four,guests,devices,vcpus,smp}
 		;;
 	quick) transports=(floor window auto direct-copy blkfront blkfront-none) ;;
 	smoke) transports=(floor window blkfront) ;;
@@ -40,6 +40,7 @@ choose() {
 	esac
 	[ -n "$PARTS" ] || PARTS=micro,baseline,one
 	transports_mq=(floor window auto direct-copy packed blkfront)
+	transports_smp=(smp-floor smp-window smp-nopoll smp-blkfront)
 }
 
 # "SIZE DIRECTION DEPTH" of each workload, the most wanted first.
@@ -81,6 +82,15 @@ workloads_pvh() {
 workloads_mq() {
 	[ "$SET" != full ] || workloads | grep -vE '^(16|256)k' |
 		grep -E 'rand.* (32|128)$'
+}
+
+# From those between which a queue sleeps to those between which it does not.
+workloads_smp() {
+	local depth
+
+	for depth in 1 4 32; do
+		printf '4k %s %s\n' randread "$depth" randwrite "$depth"
+	done
 }
 
 # --- how -----------------------------------------------------------------
@@ -126,6 +136,17 @@ four_queues() {
 	QUEUES=1 THREADS=1
 }
 
+# A guest with one vCPU, which has a processor of its own.
+one_vcpu() {
+	probed=0
+	guest p memory=384
+	attach_all "${transports_smp[@]}"
+	guest_ready smp-window
+	warm_up "${transports_smp[@]}"
+	macro workloads_smp "${transports_smp[@]}"
+	guest_end
+}
+
 points() {
 	local n=0 part
 
@@ -134,6 +155,7 @@ points() {
 		baseline) n=$((n + $(workloads_pvh | wc -l) * 4)) ;;
 		one) n=$((n + $(workloads | wc -l) * ${#transports[@]})) ;;
 		four) n=$((n + $(workloads_mq | wc -l) * ${#transports_mq[@]})) ;;
+		smp) n=$((n + $(workloads_smp | wc -l) * ${#transports_smp[@]})) ;;
 		esac
 	done
 	echo $n
@@ -164,6 +186,7 @@ for part in ${PARTS//,/ }; do
 		growth_devices
 		;;
 	vcpus) growth_vcpus ;;
+	smp) one_vcpu ;;
 	four) four_queues ;;
 	*) lab_broken "no part '$part'" ;;
 	esac

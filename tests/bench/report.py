@@ -22,8 +22,8 @@ from growth import draw_growth, growth_tables, make_growth, make_grown
 from micro import (BACKEND, GUEST, crossover_table, draw_micro, make_crossover,
                    make_guest, micro_tables)
 from values import (BASELINE, FLOOR, KEYS, NOISE, OURS, PVH, PVH_FLOOR,
-                    REFERENCE, cost, find, load_name, loads_of, name_of,
-                    picture, table, unique, write)
+                    REFERENCE, REPEATS, cost, find, load_name, loads_of,
+                    name_of, picture, table, unique, write)
 
 # What grants may add to the same without them, in percent, in mode auto.
 OVERHEADS = (("4k", 32, 10), ("1m", 32, 15))
@@ -38,6 +38,9 @@ COUNTS = {
     "backend_maps": ("dom0.grant-maps",),
     "backend_unmaps": ("dom0.grant-unmaps",),
     "backend_grant_copies": ("dom0.grant-copies",),
+    "backend_polls": ("dom0.polls",),
+    "backend_poll_hits": ("dom0.poll-hits",),
+    "backend_poll_ns": ("dom0.poll-ns",),
 }
 # The same of the run with probes.
 PROBED = {
@@ -382,18 +385,23 @@ def compare(old, new):
         return "The old report has another format or unit.\n"
     old, new = costs(old), costs(new)
     rows = []
-    same = 0
+    changes = []
     for name in unique(list(new) + list(old)):
         a, b = old.get(name), new.get(name)
         if a is None or b is None:
             rows.append([name, a or "-", b or "-", "gone" if a else "new"])
-        elif a and abs(b / a - 1) * 100 >= NOISE:
-            rows.append([name, a, b, "%+.1f %%" % ((b / a - 1) * 100)])
-        else:
-            same += 1
+            continue
+        changes.append(abs(b / a - 1) * 100 if a else 100 * bool(b))
+        if changes[-1] >= NOISE:
+            rows.append([name, a, b, "%+.1f %%" % ((b / a - 1) * 100)
+                         if a else "was 0"])
+    same = sum(change < NOISE for change in changes)
+    little = sum(change < REPEATS for change in changes) - same
     return ("## What changed\n\n" +
             table(["measurement", "old", "new", "change"], rows) +
-            "\n%d others changed by less than %g %%\n" % (same, NOISE))
+            "\nOf %d in both %d changed by less than %g %%, %d by %g to %g %%, "
+            "%d by more\n" % (len(changes), same, NOISE, little, NOISE,
+                              REPEATS, len(changes) - same - little))
 
 
 def main():

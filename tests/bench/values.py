@@ -17,6 +17,8 @@ BASELINE = "pvh-baseline"
 PVH_FLOOR = "pvh-floor"
 # Changes below this are noise, in percent.
 NOISE = 1.0
+# What two runs of the same may differ by, in percent.
+REPEATS = 3.0
 # What identifies a measurement.
 KEYS = ("size", "rw", "depth", "queues", "transport")
 

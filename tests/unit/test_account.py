@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 os.pardir, "bench"))
 import account  # noqa: E402 pylint: disable=wrong-import-position
+import tap  # noqa: E402 pylint: disable=wrong-import-position
 
 KEY = {"transport": "window", "size": "4k", "rw": "randread", "depth": 32}
 
@@ -186,22 +187,5 @@ class Account(unittest.TestCase):
         self.assertEqual(account.tables({"accounting": []}, table), "")
 
 
-def main():
-    """TAP, as the other unit tests have it."""
-    tests = list(unittest.defaultTestLoader.loadTestsFromTestCase(Account))
-    print("1..%d" % len(tests))
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        result = unittest.TestResult()
-        test.run(result)
-        for _, text in result.failures + result.errors:
-            print("# " + text.replace("\n", "\n# "))
-        good = result.wasSuccessful()
-        failed += not good
-        print("%sok %d - %s" % ("" if good else "not ", number,
-                                test.id().split(".")[-1]))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.main(Account))

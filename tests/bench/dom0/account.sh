@@ -92,7 +92,7 @@ account_wanted() { # TRANSPORT SIZE DIRECTION DEPTH
 	quick,window|quick,blkfront|quick,blkfront-none)
 		[[ $2,$3,$4 =~ ^(4k,rand.*,(1|32)|64k,rand.*,32)$ ]]
 		;;
-	full,floor|full,pvh-floor|full,packed*|full,direct-map|full,blkfront-nopersist)
+	full,floor|full,pvh-floor|full,packed*|full,direct-map|full,blkfront-nopersist|full,smp-*)
 		return 1
 		;;
 	full,*) [[ $2,$3,$4 =~ ^(4k,rand.*,(1|32)|(64k|1m),rand.*,32)$ ]] ;;

@@ -8,21 +8,23 @@ MIB=$((RAM_KIB / 1024))
 # How the guest sees the disk, and its I/O scheduler.  For ours it is what the
 # udev rule sets, for blkfront what the kernel takes, and none.
 declare -A disk=([floor]=ram0 [pvh-floor]=ram0 [blkfront]=xvda [blkfront-none]=xvda
-	[blkfront-nopersist]=xvdb [qdisk]=xvdc)
+	[blkfront-nopersist]=xvdb [qdisk]=xvdc [smp-floor]=ram0 [smp-blkfront]=xvda)
 declare -A scheduler=([blkfront-none]=none)
 # What ours are attached with, and their numbers.
 declare -A spec=([window]=dma=window [auto]=dma=auto
 	[direct-copy]="dma=direct,direct-grants=copy"
 	[direct-map]="dma=direct,direct-grants=map"
 	[packed]="dma=window,packed=1" [packed-auto]="dma=auto,packed=1"
-	[pvh-window]=dma=window [pvh-auto]=dma=auto [pvh-baseline]=dma=window)
+	[pvh-window]=dma=window [pvh-auto]=dma=auto [pvh-baseline]=dma=window
+	[smp-window]=dma=window [smp-nopoll]="dma=window,poll_us=0")
 declare -A devid=()
 # Ramdisks of dom0; a device has its backing for itself.
 declare -A backing=([blkfront]=/dev/ram0 [blkfront-nopersist]=/dev/ram1
 	[window]=/dev/ram2 [auto]=/dev/ram3 [direct-copy]=/dev/ram4
 	[direct-map]=/dev/ram5 [bare]=/dev/ram6 [pvh-window]=/dev/ram7
 	[pvh-auto]=/dev/ram8 [pvh-baseline]=/dev/ram9 [packed]=/dev/ram10
-	[packed-auto]=/dev/ram11 [qdisk]=/dev/ram12)
+	[packed-auto]=/dev/ram11 [qdisk]=/dev/ram12 [smp-window]=/dev/ram13
+	[smp-nopoll]=/dev/ram14 [smp-blkfront]=/dev/ram15)
 # The guest that is measured, queues of its disks, and threads that load them.
 DOMAIN=n
 QUEUES=1
@@ -132,7 +134,7 @@ attach_all() { # TRANSPORT…
 		case $each in
 		*floor|blkfront-none) ;;
 		qdisk) kernels_scheduler "$each" ;;
-		blkfront)
+		blkfront|smp-blkfront)
 			attach_blkfront xvda "${backing[$each]}" 1 "$QUEUES"
 			kernels_scheduler "$each"
 			;;

@@ -6,7 +6,7 @@
 declare -A bytes_of=([4k]=4096 [16k]=16384 [64k]=65536 [256k]=262144 [1m]=1048576)
 
 # By how many percent the quarters of a measurement may differ.
-SPREAD=20
+SPREAD=10
 
 # So many that the parts of a measurement differ by less than a percent.
 requests() { # SIZE
@@ -16,8 +16,8 @@ requests() { # SIZE
 	4k) n=2000 ;;
 	16k) n=1500 ;;
 	64k) n=800 ;;
-	256k) n=256 ;;
-	1m) n=128 ;;
+	256k) n=384 ;;
+	1m) n=256 ;;
 	esac
 	[ "$SET" != smoke ] || n=$((n / 2))
 	echo "$n"
