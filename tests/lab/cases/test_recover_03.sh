@@ -8,7 +8,7 @@
 lab_start_daemon
 lab_domu_create d1
 image disk 16M
-attach_disk d1 "path=$IMAGE"
+attach_disk d1 "path=$IMAGE,poll_us=1000"
 lab_domu_exec d1 "fio --name=load --filename=$DISK --rw=randrw --bs=16k \
 	--ioengine=libaio --iodepth=64 --direct=1 --time_based --runtime=300" \
 	>"$CASE_DIR/fio" 2>&1 &

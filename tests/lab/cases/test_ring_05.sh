@@ -15,7 +15,7 @@ vqt_domu d1 vcpus=4
 for how in "1 256 0" "1 256 1" "4 128 0" "4 128 1"; do
 	read -r queues size packed <<<"$how"
 	vqt_attach d1 \
-		"path=$IMAGE,queues=$queues,queue_size=$size,packed=$packed"
+		"path=$IMAGE,queues=$queues,queue_size=$size,packed=$packed,poll_us=200"
 	vqt_run d1 $((2 + 6 * queues)) rounds=50
 	[ "$(stat_of d1 "$DEV" ring_grants)" = \
 		"$(stat_of d1 "$DEV" ring_revoked)" ] ||
