@@ -40,7 +40,7 @@ choose() {
 	esac
 	[ -n "$PARTS" ] || PARTS=micro,baseline,one
 	transports_mq=(floor window auto direct-copy packed blkfront)
-	transports_smp=(smp-floor smp-window smp-nopoll smp-blkfront)
+	transports_smp=(smp-floor smp-window smp-poll smp-blkfront)
 }
 
 # "SIZE DIRECTION DEPTH" of each workload, the most wanted first.
