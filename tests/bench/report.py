@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Makes a report of what measure.sh said.
 
-    report.py [--compare OLD.json] DIR LOG...
+    report.py [--compare OLD.json[.gz]] DIR LOG...
 
 Each LOG, of one boot, has lines "bench: KIND KEY=VALUE..."; DIR gets report.json, report.md, and
 what gnuplot needs for the pictures.  The summary goes to standard output.  All
@@ -13,6 +13,7 @@ Exit status: 0, 1 when something is missing, 2 when there is nothing to report.
 """
 
 import argparse
+import gzip
 import json
 import re
 import sys
@@ -379,6 +380,13 @@ def costs(report):
     return found
 
 
+def read_report(path):
+    """An earlier report, which may be compressed."""
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        return json.load(file)
+
+
 def compare(old, new):
     """The changes, as text."""
     if (old.get("format"), old.get("unit")) != (new["format"], new["unit"]):
@@ -407,7 +415,7 @@ def compare(old, new):
 def main():
     """See above."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--compare", metavar="OLD.json")
+    parser.add_argument("--compare", metavar="OLD.json[.gz]")
     parser.add_argument("dir")
     parser.add_argument("log", nargs="+")
     args = parser.parse_args()
@@ -432,8 +440,7 @@ def main():
     print(macro_tables(report))
     print(fio_table(report))
     if args.compare:
-        with open(args.compare, encoding="utf-8") as file:
-            changes = compare(json.load(file), report)
+        changes = compare(read_report(args.compare), report)
         print(changes)
         text += "\n" + changes
     write(args.dir, "report.md", text)
