@@ -101,8 +101,8 @@ struct blk_dev {
 	uint32_t block_mask;		/* bits that no length or offset has */
 	_Atomic uint8_t writeback;
 	_Atomic bool dsync;		/* see blk_update_dsync() */
-	struct xvb_pollers pollers;
 	char serial[BLK_SERIAL_LEN];
+	struct xvb_pollers pollers;	/* last: see there */
 };
 
 static struct blk_dev *to_blk(struct xvb_device *dev)
@@ -895,7 +895,7 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 		      struct xvb_file_options *opt, struct xvb_error *err)
 {
 	bool direct = true, uring = true, whole = true, packed = false;
-	uint64_t queues = 1, size, block = 0, poll_us = UINT64_MAX;
+	uint64_t queues = 1, size, block = 0, poll_us = 0;
 	int ret;
 
 	opt->path = xvb_params_string(params, "path");
@@ -943,7 +943,7 @@ static int blk_params(struct blk_dev *blk, struct xvb_params *params,
 	opt->nr_urings = uring ? queues : 0;
 	/* The worker of a guest that was destroyed may have it for a moment. */
 	opt->wait_ms = BLK_WAIT_MS;
-	xvb_pollers_init(&blk->pollers, poll_us == UINT64_MAX ? -1 : (int)poll_us);
+	xvb_pollers_init(&blk->pollers, poll_us);
 	blk->dev.nr_queues = queues;
 	blk->dev.queue_size = size;
 	return 0;

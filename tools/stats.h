@@ -65,7 +65,7 @@ struct xvb_grant_stats {
  * @bytes_copied: bytes that the processor copied between the guest's memory
  *                and the worker's own, on their way from or to a file
  * @polls: times that the ring was looked at for a while before sleeping
- * @poll_hits: of these, those that found something
+ * @poll_hits: of these, those that found something in time
  * @poll_ns: how long that took, in ns
  * @grants: grant operations for single requests; last member
  *

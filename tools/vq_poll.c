@@ -3,9 +3,9 @@
  * vq_poll.c - looking at a ring for a while before sleeping
  */
 
+#include <sched.h>
 #include <sys/param.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "vq_poll.h"
 
@@ -30,18 +30,24 @@ static uint64_t poll_now(clockid_t clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-void xvb_pollers_init(struct xvb_pollers *all, int us)
+static unsigned int poll_processors(void)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
 
-	if (us < 0)
-		us = processors > 1 ? XVB_POLL_US : 0;
+	/* Refused where there are more than the set has room for. */
+	return sched_getaffinity(0, sizeof(set), &set) ? CPU_SETSIZE :
+							 CPU_COUNT(&set);
+}
+
+void xvb_pollers_init(struct xvb_pollers *all, unsigned int us)
+{
 	all->ns = us * 1000ULL;
-	all->max = MAX(processors / 2, 1);
+	all->max = MAX(poll_processors() / 2, 1);
 	atomic_init(&all->nr, 0);
 }
 
-static bool poll_look(struct xvb_vq *vq, uint64_t ns)
+/* Returns whether there is something; @in_time: before the time was up, about. */
+static bool poll_look(struct xvb_vq *vq, uint64_t ns, bool *in_time)
 {
 	uint64_t begin = poll_now(CLOCK_MONOTONIC), spent;
 	unsigned int i;
@@ -52,8 +58,9 @@ static bool poll_look(struct xvb_vq *vq, uint64_t ns)
 			poll_relax();
 		spent = poll_now(CLOCK_MONOTONIC) - begin;
 	} while (!found && spent < ns);
+	*in_time = found && spent < 2 * ns;
 	xvb_stat_add(&vq->stats->polls, 1);
-	xvb_stat_add(&vq->stats->poll_hits, found);
+	xvb_stat_add(&vq->stats->poll_hits, *in_time);
 	xvb_stat_add(&vq->stats->poll_ns, spent);
 	return found;
 }
@@ -72,7 +79,7 @@ static void poll_in_vain(struct xvb_poll *p)
 	p->misses = 0;
 	p->rest = MIN(MAX(p->rest * 2, XVB_POLL_REST), XVB_POLL_REST_MAX);
 	p->resting = true;
-	p->until = poll_now(CLOCK_MONOTONIC_COARSE) + p->rest;
+	p->until = poll_now(CLOCK_MONOTONIC) + p->rest;
 }
 
 static uint64_t poll_requests(const struct xvb_vq *vq)
@@ -92,6 +99,7 @@ static void poll_judge(struct xvb_poll *p, const struct xvb_vq *vq)
 		poll_in_vain(p);
 }
 
+/* The coarse clock is behind by a tick at most, and costs no system call. */
 static bool poll_rests(struct xvb_poll *p)
 {
 	if (p->resting && poll_now(CLOCK_MONOTONIC_COARSE) >= p->until)
@@ -101,6 +109,8 @@ static bool poll_rests(struct xvb_poll *p)
 
 static bool poll_enter(struct xvb_pollers *all)
 {
+	if (atomic_load(&all->nr) >= all->max)
+		return false;
 	if (atomic_fetch_add(&all->nr, 1) < all->max)
 		return true;
 	atomic_fetch_sub(&all->nr, 1);
@@ -114,13 +124,15 @@ static void poll_leave(struct xvb_pollers *all)
 
 bool xvb_poll_ring(struct xvb_poll *p, struct xvb_vq *vq)
 {
+	bool found;
+
 	poll_judge(p, vq);
 	if (poll_rests(p) || !poll_enter(p->all))
 		return false;
 	p->requests = poll_requests(vq);
-	p->found = poll_look(vq, p->all->ns);
+	found = poll_look(vq, p->all->ns, &p->found);
 	poll_leave(p->all);
 	if (!p->found)
 		poll_in_vain(p);
-	return p->found;
+	return found;
 }

@@ -6,12 +6,13 @@
  * of a wake-up.  Where the guest has a processor of its own and the next request comes
  * soon, a look finds it; the price is a processor of this domain meanwhile.  Where the
  * guest waits for this processor, nothing can come while it is looked for.  Nobody says
- * which it is, so it is found out: a look has to be of use as often as it is in vain.
- * When XVB_POLL_MISSES more were in vain the queue sleeps at once for a while, twice as
- * long each time that it comes to this.
+ * which it is, so it is found out: when XVB_POLL_MISSES more looks were in vain than of
+ * use, the queue sleeps at once for a while, twice as long each time that it comes to
+ * this.  What comes much later than it was looked for came because others had the
+ * processor: that is in vain, too.
  *
- * Of one device only so many queues look at a time.  Whoever wakes up on the processor
- * of one that looks takes it away: it is an ordinary thread.
+ * Of one device only so many queues look at a time.  To the scheduler a thread that
+ * looks is like any that works: others may have to wait for it, and it for them.
  */
 
 #ifndef XVB_VQ_POLL_H
@@ -29,19 +30,20 @@
 /* How long there is none then, at first and at most, in ns. */
 #define XVB_POLL_REST		4000000ULL
 #define XVB_POLL_REST_MAX	1000000000ULL
-/* Longest look that can be asked for, and that without being asked, in us. */
+/* Longest look that can be asked for, in us. */
 #define XVB_POLL_US_MAX		1000U
-#define XVB_POLL_US		50U
 
 /**
  * struct xvb_pollers - the queues of a device together
  * @ns: how long one looks; 0: never
  * @max: how many look at a time
+ * @apart: keeps @nr, which all of them write, away from what others read
  * @nr: how many do
  */
 struct xvb_pollers {
 	uint64_t ns;
 	unsigned int max;
+	char apart[128];
 	atomic_uint nr;
 };
 
@@ -52,7 +54,7 @@ struct xvb_pollers {
  * @rest: how long the last rest was, in ns; halved when a look is of use
  * @resting: until @until there is no look
  * @until: ns of the coarse monotonic clock
- * @found: the last look found something; whether that was a request is seen by...
+ * @found: the last look found something in time; whether that was a request is seen by...
  * @requests: ...how many had been taken by then
  */
 struct xvb_poll {
@@ -68,14 +70,14 @@ struct xvb_poll {
 /**
  * xvb_pollers_init() - how long, and how many at a time
  * @all: filled in
- * @us: microseconds, 0 to XVB_POLL_US_MAX; negative: XVB_POLL_US, or 0 where this
- *	domain has one processor only
+ * @us: microseconds, 0 to XVB_POLL_US_MAX
  *
- * Half of the processors, but at least one, may be busy with it.
+ * Half of the processors that this process may have, but at least one, may be busy
+ * with it.
  *
  * Context: before the sandbox.
  */
-void xvb_pollers_init(struct xvb_pollers *all, int us);
+void xvb_pollers_init(struct xvb_pollers *all, unsigned int us);
 
 /**
  * xvb_poll_ring() - the way of those who may look

@@ -84,13 +84,10 @@ workloads_mq() {
 		grep -E 'rand.* (32|128)$'
 }
 
-# From those between which a queue sleeps to those between which it does not.
+# One by one: between two of them a queue sleeps, or looks for the next.
 workloads_smp() {
-	local depth
-
-	for depth in 1 4 32; do
-		printf '4k %s %s\n' randread "$depth" randwrite "$depth"
-	done
+	printf '%s\n' '4k randread 1' '4k randwrite 1' '64k randread 1' \
+		'64k randwrite 1'
 }
 
 # --- how -----------------------------------------------------------------

@@ -397,7 +397,9 @@ def compare(old, new):
     for name in unique(list(new) + list(old)):
         a, b = old.get(name), new.get(name)
         if a is None or b is None:
-            rows.append([name, a or "-", b or "-", "gone" if a else "new"])
+            rows.append([name] + ["-" if value is None else value
+                                  for value in (a, b)] +
+                        ["new" if a is None else "gone"])
             continue
         changes.append(abs(b / a - 1) * 100 if a else 100 * bool(b))
         if changes[-1] >= NOISE:

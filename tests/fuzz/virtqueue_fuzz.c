@@ -316,7 +316,7 @@ static void init(void)
 	check(!xvb_memory_add(&mem, RO_REF, RO_PAGES, XVB_READ), "window");
 	window = xvb_memory_get(&mem, &view, XVIO_ADDR_GRANT | REF << 12, 1,
 				XVB_WRITE);
-	snprintf(spec, sizeof(spec), "type=blk,packed=1,poll_us=0,path=%s", path);
+	snprintf(spec, sizeof(spec), "type=blk,packed=1,poll_us=1,path=%s", path);
 	check(!xvb_params_parse(&params, spec, &err), "parameters");
 	check(!xvb_device_create(&params, &dev, &err), err.text);
 	xvb_params_free(&params);

@@ -43,10 +43,10 @@ class Compare(unittest.TestCase):
 
     def test_one_of_them(self):
         """What only one has is shown and not counted."""
-        rows, last = compared({"floor": 5, "window": 7},
+        rows, last = compared({"floor": 5, "window": 7, "packed": 0},
                               {"floor": 5, "auto": 9})
         self.assertEqual([row.split("|")[-2].strip() for row in rows],
-                         ["new", "gone"])
+                         ["new", "gone", "gone"])
         self.assertTrue(last.startswith("Of 1 in both 1 changed"))
 
     def test_zero(self):

@@ -16,7 +16,7 @@ declare -A spec=([window]=dma=window [auto]=dma=auto
 	[direct-map]="dma=direct,direct-grants=map"
 	[packed]="dma=window,packed=1" [packed-auto]="dma=auto,packed=1"
 	[pvh-window]=dma=window [pvh-auto]=dma=auto [pvh-baseline]=dma=window
-	[smp-window]=dma=window [smp-poll]="dma=window,poll_us=50")
+	[smp-window]=dma=window [smp-poll]="dma=window,poll_us=1000")
 declare -A devid=()
 # Ramdisks of dom0; a device has its backing for itself.
 declare -A backing=([blkfront]=/dev/ram0 [blkfront-nopersist]=/dev/ram1
@@ -108,15 +108,13 @@ disk_of() {
 		lab_fail "setting the scheduler of number $1"
 }
 
-# Its name is the one that was not there.  What it costs to look at a ring cannot be
-# counted (README.md): so nobody does, but for those where that is the question.
+# Its name is the one that was not there.
 attach_ours() { # TRANSPORT [SPECIFICATION]
-	local before look=,poll_us=0
+	local before
 
-	[[ ${spec[$1]} != *,poll_us=* ]] || look=
 	before=$(our_disks)
-	devid[$1]=$(lab_attach "$DOMAIN" "type=blk,path=${backing[$1]},$(
-		)${spec[$1]}$look${2:-},queues=$QUEUES") ||
+	devid[$1]=$(lab_attach "$DOMAIN" \
+		"type=blk,path=${backing[$1]},${spec[$1]}${2:-},queues=$QUEUES") ||
 		lab_fail "attaching with ${spec[$1]}"
 	disk[$1]=$(disk_of "${devid[$1]}")
 	[[ " ${before//$'\n'/ } " != *" ${disk[$1]} "* ]] ||
