@@ -11,7 +11,7 @@
 
 licence_of() { # FILE: the licence it must have
 	case $1 in
-	COPYING | LICENSES/* | *.json | */corpus/*) ;;
+	COPYING | LICENSES/* | *.json | *.json.gz | */corpus/*) ;;
 	include/xen/io/*.h) echo MIT ;;
 	*) echo GPL-2.0-only ;;
 	esac
